@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: (MIT OR GPL-2.0) */
+/*
+ * Events that are known only when the runtime's function returns: the child of
+ * a spawn, whether a name was registered, what a collection did. The entry
+ * notes the arguments under the thread and the site; the return reports.
+ */
+#ifndef SCOPE_BPF_CALL_H
+#define SCOPE_BPF_CALL_H
+
+#include "proc.bpf.h"
+
+struct call {
+	u64 ts;
+	u64 a[4];
+	/* a collection's before */
+	u64 heap, high_water, htop, used, size;
+	u32 gen_gcs;
+	u32 flags;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, u64);
+	__type(value, struct call);
+} calls SEC(".maps");
+
+#define CALL_KEY(site) \
+	((u64)(u32)bpf_get_current_pid_tgid() << 8 | (u64)(site))
+
+struct heap {
+	u64 heap, htop, high_water, used, size, abandoned;
+	u32 gen_gcs;
+};
+
+static __always_inline void read_heap(u64 p, struct heap *h)
+{
+	const volatile struct scope_layout *l = &config.layout;
+	u64 old = word(p + l->p_old_heap);
+
+	h->heap = word(p + l->p_heap);
+	h->htop = word(p + l->p_htop);
+	h->high_water = word(p + l->p_high_water);
+	h->abandoned = word(p + l->p_abandoned_heap);
+	h->gen_gcs = small(p + l->p_gen_gcs);
+	h->used = (h->htop - h->heap) / 8 + word(p + l->p_mbuf_sz);
+	h->size = word(p + l->p_heap_sz);
+	if (old) {
+		h->used += (word(p + l->p_old_htop) - old) / 8;
+		h->size += (word(p + l->p_old_hend) - old) / 8;
+	}
+}
+
+static __always_inline void gc_started(u64 pid, u64 ts, u64 need, u64 used,
+				       u64 size, u32 flags)
+{
+	struct scratch *s;
+
+	if (!wanted(SCOPE_KIND_GC_START))
+		return;
+	s = begin(SCOPE_KIND_GC_START, SCOPE_SITE_GC, ts);
+	if (!s)
+		return;
+	s->rec.pid = pid;
+	s->rec.flags |= flags;
+	s->rec.gc.heap_before = used;
+	s->rec.gc.size_before = size;
+	s->rec.gc.need = need;
+	finish(s);
+}
+
+/*
+ * A collection on a dirty scheduler is long, and never put off: its start is
+ * told at once. On others the call may only decide to collect later, so the
+ * start is told, with its own time, when the call is over.
+ */
+static __always_inline void gc_entry(u64 p, u64 need, struct call *c)
+{
+	const volatile struct scope_layout *l = &config.layout;
+	u64 esdp = word(p + l->p_scheduler_data);
+	struct heap h = {};
+
+	read_heap(p, &h);
+	c->heap = h.heap;
+	c->htop = h.htop;
+	c->high_water = h.high_water;
+	c->gen_gcs = h.gen_gcs;
+	c->used = h.used;
+	c->size = h.size;
+	if (esdp && half(esdp + l->s_type) != 0) {
+		c->flags = SCOPE_F_DIRTY;
+		if (!(half(p + l->p_state) & PSFLG_EXITING))
+			gc_started(word(p), c->ts, need, h.used, h.size,
+				   c->flags);
+	}
+}
+
+static __always_inline void gc_return(struct call *c)
+{
+	u64 p = c->a[0], pid = word(p), now = bpf_ktime_get_ns();
+	struct heap h = {};
+	struct scratch *s;
+
+	read_heap(p, &h);
+	/* Put off: the heap is as it was, or was swapped for a fragment. */
+	if (h.abandoned ||
+	    (h.heap == c->heap && h.htop == c->htop &&
+	     h.high_water == c->high_water && h.gen_gcs == c->gen_gcs))
+		return;
+	if (!c->flags)
+		gc_started(pid, c->ts, c->a[2], c->used, c->size, 0);
+	if (!wanted(SCOPE_KIND_GC_END))
+		return;
+	s = begin(SCOPE_KIND_GC_END, SCOPE_SITE_GC, now);
+	if (!s)
+		return;
+	s->rec.pid = pid;
+	s->rec.flags |= c->flags;
+	if (h.gen_gcs == 0)
+		s->rec.flags |= SCOPE_F_MAJOR;
+	s->rec.gc.heap_before = c->used;
+	s->rec.gc.heap_after = h.used;
+	s->rec.gc.size_before = c->size;
+	s->rec.gc.size_after = h.size;
+	s->rec.gc.pause_ns = now - c->ts;
+	s->rec.gc.need = c->a[2];
+	finish(s);
+}
+
+SEC("uprobe")
+int on_call(struct scope_regs *ctx)
+{
+	u64 site = bpf_get_attach_cookie(ctx), key = CALL_KEY(site);
+	u64 a1 = SCOPE_ARG1(ctx), a2 = SCOPE_ARG2(ctx), a3 = SCOPE_ARG3(ctx);
+	struct call c = { .ts = bpf_ktime_get_ns() };
+	u32 kind = SCOPE_KIND_NONE;
+
+	c.a[0] = a1;
+	c.a[1] = a2;
+	c.a[2] = a3;
+	c.a[3] = SCOPE_ARG4(ctx);
+	switch (site) {
+	case SCOPE_SITE_SPAWN:
+		kind = SCOPE_KIND_PROC_SPAWN;
+		c.flags = half(SCOPE_ARG5(ctx));
+		break;
+	case SCOPE_SITE_REGISTER:
+		kind = SCOPE_KIND_PROC_REGISTER;
+		break;
+	case SCOPE_SITE_UNREGISTER:
+		kind = SCOPE_KIND_PROC_UNREGISTER;
+		/* An ending process gives up its name, whatever that is. */
+		if (!c.a[3])
+			c.a[3] = word(word((a3 ? a3 : a1) +
+					   config.layout.p_reg) +
+				      config.layout.reg_name);
+		break;
+	case SCOPE_SITE_GC:
+		if (!in_set(word(a1), 0))
+			return 0;
+		kind = SCOPE_KIND_GC_END;
+		gc_entry(a1, a3, &c);
+		break;
+	case SCOPE_SITE_PURGE:
+		kind = SCOPE_KIND_CODE_UNLOAD;
+		c.a[2] = word(a2);     /* module */
+		c.a[3] = word(a2 + 8); /* what to do */
+		break;
+	}
+	if (bpf_map_update_elem(&calls, &key, &c, BPF_ANY)) {
+		count_emitted(kind);
+		count_lost(kind, SCOPE_LOSS_STATE);
+	}
+	return 0;
+}
+
+struct length {
+	u64 list, n;
+};
+
+static long one_more(u32 i, void *ctx)
+{
+	struct length *l = ctx;
+
+	(void)i;
+	if ((l->list & 3) != 1)
+		return 1;
+	l->list = word((l->list & ~7ull) + 8);
+	l->n++;
+	return 0;
+}
+
+/* Arguments of a function: at most 255; 256 says that this is no such list. */
+static __always_inline u64 length(u64 list)
+{
+	struct length l = { .list = list };
+
+	bpf_loop(256, one_more, &l, 0);
+	return (l.list & 0x3f) == 0x3b ? l.n : 256;
+}
+
+static __always_inline void spawned(struct call *c, u64 child)
+{
+	u64 parent = word(c->a[0]);
+	struct scratch *s;
+
+	if (!is_pid(child) || !in_set(parent, child))
+		return;
+	s = begin(SCOPE_KIND_PROC_SPAWN, SCOPE_SITE_SPAWN, c->ts);
+	if (!s)
+		return;
+	s->rec.pid = parent;
+	if (c->flags & 1) /* SPO_LINK */
+		s->rec.flags |= SCOPE_F_LINK;
+	if (c->flags & 2) /* SPO_MONITOR */
+		s->rec.flags |= SCOPE_F_MONITOR;
+	s->rec.spawn.child = child;
+	s->rec.spawn.module = c->a[1];
+	s->rec.spawn.function = c->a[2];
+	s->rec.spawn.args = c->a[3];
+	s->rec.spawn.arity = length(c->a[3]);
+	copy_term(s, c->a[3]);
+	finish(s);
+}
+
+static __always_inline void named(struct call *c, u32 kind, u32 site, u64 pid,
+				  u64 name, u64 id)
+{
+	struct scratch *s;
+
+	/* Never filtered: the set of processes follows the names. */
+	s = begin(kind, site, c->ts);
+	if (!s)
+		return;
+	s->rec.pid = pid;
+	s->rec.reg.name = name;
+	s->rec.reg.id = id;
+	finish(s);
+}
+
+SEC("uprobe")
+int on_return(struct scope_regs *ctx)
+{
+	u64 site = bpf_get_attach_cookie(ctx), key = CALL_KEY(site);
+	u64 ret = SCOPE_RET(ctx);
+	struct call *found = bpf_map_lookup_elem(&calls, &key), c;
+
+	if (!found)
+		return 0; /* entered before we attached */
+	c = *found;
+	bpf_map_delete_elem(&calls, &key);
+	switch (site) {
+	case SCOPE_SITE_SPAWN:
+		spawned(&c, ret);
+		break;
+	case SCOPE_SITE_REGISTER:
+		if ((u32)ret)
+			named(&c, SCOPE_KIND_PROC_REGISTER, site, word(c.a[0]),
+			      c.a[1], c.a[2]);
+		break;
+	case SCOPE_SITE_UNREGISTER:
+		if ((u32)ret && c.a[3])
+			named(&c, SCOPE_KIND_PROC_UNREGISTER, site,
+			      word(c.a[0]), c.a[3], 0);
+		break;
+	case SCOPE_SITE_GC:
+		gc_return(&c);
+		break;
+	case SCOPE_SITE_PURGE:
+		if (ret == config.am_true && c.a[3] == config.am_complete) {
+			struct scratch *s = begin(SCOPE_KIND_CODE_UNLOAD, site,
+						  bpf_ktime_get_ns());
+
+			if (!s)
+				return 0;
+			s->rec.code.module = c.a[2];
+			finish(s);
+		}
+		break;
+	}
+	return 0;
+}
+
+#endif

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: (MIT OR GPL-2.0) */
+/*
+ * emit: configuration, counters, scratch space and the way out of the kernel.
+ *
+ * A record is built in scratch space and leaves through one copy into the ring
+ * of its CPU, never waking the reader (a wake-up costs the target ten times
+ * the trap). Uprobe programs can be preempted on some kernels, so the scratch
+ * of a CPU is several slots, each taken with a compare-and-exchange.
+ */
+#ifndef SCOPE_BPF_EMIT_H
+#define SCOPE_BPF_EMIT_H
+
+#include "lib/kernel.bpf.h"
+#include "scope/event.h"
+#include "scope/site.h"
+
+/* Room to read one object of the largest budget behind the last word. */
+#define WORDS_ROOM (SCOPE_WORDS_MAX + SCOPE_TERM_WORDS_MAX)
+
+struct scratch {
+	u32 busy;	/* 1: taken */
+	u32 scan;	/* next word to look at */
+	u32 n;		/* words in use */
+	u32 nsegs;
+	u32 budget;	/* heap words left */
+	u32 flags;
+	u64 last_end;	/* address after the last segment */
+	u64 root;	/* term to start from; 0: none */
+	u64 segs[SCOPE_SEGS_MAX];
+	struct scope_rec rec;
+	u64 words[WORDS_ROOM + SCOPE_SEGS_MAX];
+};
+
+#define SLOTS 4
+
+const volatile struct scope_bpf_config config SEC(".rodata.config");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SLOTS);
+	__type(key, u32);
+	__type(value, struct scratch);
+} scratch SEC(".maps");
+
+/* One element a CPU; mapped by the collector. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* set before loading */
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, u32);
+	__type(value, struct scope_counters);
+} counters SEC(".maps");
+
+struct ring {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, SCOPE_RINGS_MAX);
+	__type(key, u32);
+	__array(values, struct ring);
+} rings SEC(".maps");
+
+/* The processes to report, by their pid's Eterm, where config.filter is set. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, u64);
+	__type(value, u32);
+} processes SEC(".maps");
+
+static __always_inline struct scope_counters *my_counters(void)
+{
+	u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&counters, &cpu);
+}
+
+static __always_inline void count_lost(u32 kind, u32 cause)
+{
+	struct scope_counters *c = my_counters();
+
+	if (c)
+		__sync_fetch_and_add(&c->lost[cause & (SCOPE_LOSS_MAX - 1)]
+					     [kind & (SCOPE_KIND_WIRE_MAX - 1)],
+				     1);
+}
+
+static __always_inline void count_emitted(u32 kind)
+{
+	struct scope_counters *c = my_counters();
+
+	if (c)
+		__sync_fetch_and_add(
+			&c->emitted[kind & (SCOPE_KIND_WIRE_MAX - 1)], 1);
+}
+
+static __always_inline int wanted(u32 kind)
+{
+	return (config.kinds >> kind) & 1;
+}
+
+/* Whether an event between these two is to be reported. */
+static __always_inline int in_set(u64 a, u64 b)
+{
+	if (!config.filter)
+		return 1;
+	return bpf_map_lookup_elem(&processes, &a) ||
+	       bpf_map_lookup_elem(&processes, &b);
+}
+
+/*
+ * Start an event: counts it as emitted, and gives the scratch with the head of
+ * its record filled in. NULL: no slot was free, and the loss is counted.
+ */
+static __always_inline struct scratch *begin(u32 kind, u32 site, u64 ts)
+{
+	struct scratch *s = NULL;
+
+	count_emitted(kind);
+	for (u32 i = 0; i < SLOTS; i++) {
+		u32 key = i;
+
+		s = bpf_map_lookup_elem(&scratch, &key);
+		if (!s)
+			return NULL;
+		if (__sync_val_compare_and_swap(&s->busy, 0, 1) == 0)
+			goto taken;
+	}
+	count_lost(kind, SCOPE_LOSS_SCRATCH);
+	return NULL;
+taken:
+	s->scan = 0;
+	s->n = 0;
+	s->nsegs = 0;
+	s->budget = config.term_words;
+	s->flags = 0;
+	s->last_end = 0;
+	s->root = 0;
+	s->rec.ts_ns = ts;
+	s->rec.kind = kind;
+	s->rec.site = site;
+	s->rec.flags = 0;
+	s->rec.pid = 0;
+	for (u32 i = 0; i < 6; i++)
+		s->rec.a[i] = 0;
+	return s;
+}
+
+static __always_inline void give_back(struct scratch *s)
+{
+	__sync_lock_test_and_set(&s->busy, 0);
+}
+
+/* Give the slot back without an event: what was counted is taken back. */
+static __always_inline void cancel(struct scratch *s, u32 kind)
+{
+	struct scope_counters *c = my_counters();
+
+	if (c)
+		__sync_fetch_and_add(
+			&c->emitted[kind & (SCOPE_KIND_WIRE_MAX - 1)], -1);
+	give_back(s);
+}
+
+static __always_inline void finish(struct scratch *s)
+{
+	u32 cpu = bpf_get_smp_processor_id();
+	u32 n = s->n, nsegs = s->nsegs, len, at;
+	void *ring;
+
+	if (n > SCOPE_WORDS_MAX)
+		n = SCOPE_WORDS_MAX;
+	if (nsegs > SCOPE_SEGS_MAX)
+		nsegs = SCOPE_SEGS_MAX;
+	barrier_var(n);
+	barrier_var(nsegs);
+	if (nsegs && n <= SCOPE_WORDS_MAX && nsegs <= SCOPE_SEGS_MAX)
+		bpf_probe_read_kernel(&s->words[n], nsegs * 8, s->segs);
+	len = SCOPE_REC_BYTES + 8 * (n + nsegs);
+	s->rec.len = len;
+	s->rec.tid = (u32)bpf_get_current_pid_tgid();
+	s->rec.cpu = cpu;
+	s->rec.nwords = n;
+	s->rec.nsegs = nsegs;
+	s->rec.flags |= s->flags;
+	at = cpu % (config.nrings ? config.nrings : 1);
+	ring = bpf_map_lookup_elem(&rings, &at);
+	barrier_var(len);
+	if (len > SCOPE_REC_MAX)
+		len = SCOPE_REC_MAX;
+	if (!ring || bpf_ringbuf_output(ring, &s->rec, len, BPF_RB_NO_WAKEUP))
+		count_lost(s->rec.kind, SCOPE_LOSS_RING);
+	give_back(s);
+}
+
+/* Read one word of the target; 0 when it can't be read. */
+static __always_inline u64 word(u64 addr)
+{
+	u64 w = 0;
+
+	if (bpf_probe_read_user(&w, 8, (void *)addr))
+		return 0;
+	return w;
+}
+
+static __always_inline u32 half(u64 addr)
+{
+	u32 w = 0;
+
+	if (bpf_probe_read_user(&w, 4, (void *)addr))
+		return 0;
+	return w;
+}
+
+#define is_pid(w) (((w)&0xf) == 3)
+
+#endif

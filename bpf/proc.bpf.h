@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: (MIT OR GPL-2.0) */
+/*
+ * proc.exit, exit signals, links and monitors: what is known at the entry of
+ * the runtime's function. The senders of signals are the moments when the
+ * signal leaves; what the receiver makes of it is seen when it is received.
+ */
+#ifndef SCOPE_BPF_PROC_H
+#define SCOPE_BPF_PROC_H
+
+#include "msg.bpf.h"
+
+/* erl_monitor_link.h; the same from OTP 24 to 29. */
+#define MON_TYPE_PROC 0
+#define MON_TYPE_PORT 1
+#define MON_TYPE_DIST_PROC 3
+
+static __always_inline u16 small(u64 addr)
+{
+	u16 w = 0;
+
+	if (bpf_probe_read_user(&w, 2, (void *)addr))
+		return 0xffff;
+	return w;
+}
+
+/* What process_info(reductions) says of the running process p:
+ * erl_bif_info.c, erl_process.c erts_current_reductions(). */
+static __always_inline u64 reductions(u64 p)
+{
+	const volatile struct scope_layout *l = &config.layout;
+	u64 reds = word(p + l->p_reds), esdp = word(p + l->p_scheduler_data);
+	long in, left, virtual;
+
+	if (!esdp)
+		return reds;
+	in = word(p + l->p_def_arg_reg + 5 * 8);
+	left = l->p_fcalls_bytes == 4 ? (long)(int)half(p + l->p_fcalls) :
+					(long)word(p + l->p_fcalls);
+	virtual = (int)half(esdp + l->s_virtual_reds);
+	in -= left + virtual;
+	return in > 0 && in < 1000000 ? reds + in : reds;
+}
+
+static __always_inline void exits(struct scope_regs *ctx)
+{
+	u64 p = SCOPE_ARG1(ctx), ts = bpf_ktime_get_ns(), pid = word(p);
+	struct scratch *s;
+
+	if (!in_set(pid, 0))
+		return;
+	s = begin(SCOPE_KIND_PROC_EXIT, SCOPE_SITE_EXIT, ts);
+	if (!s)
+		return;
+	s->rec.pid = pid;
+	s->rec.exit.reason = SCOPE_ARG2(ctx);
+	s->rec.exit.reductions = reductions(p);
+	copy_term(s, SCOPE_ARG2(ctx));
+	finish(s);
+}
+
+static __always_inline void exit_signal(u64 from, u64 to, u64 reason, u32 site)
+{
+	u64 ts = bpf_ktime_get_ns();
+	struct scratch *s;
+
+	if (!in_set(from, to))
+		return;
+	s = begin(SCOPE_KIND_PROC_EXIT_SIGNAL, site, ts);
+	if (!s)
+		return;
+	if (is_pid(from))
+		s->rec.pid = from;
+	if (site == SCOPE_SITE_LINK_EXIT)
+		s->rec.flags |= SCOPE_F_VIA_LINK;
+	s->rec.exit_signal.to = to;
+	s->rec.exit_signal.reason = reason;
+	s->rec.exit_signal.from = from;
+	copy_term(s, reason);
+	copy_term(s, from);
+	finish(s);
+}
+
+/* link unlink monitor demonitor down */
+static __always_inline void linked(u32 kind, u32 site, u64 pid, u64 to, u64 ref,
+				   u64 reason, u32 type)
+{
+	u64 ts = bpf_ktime_get_ns();
+	struct scratch *s;
+
+	if (!in_set(pid, to))
+		return;
+	s = begin(kind, site, ts);
+	if (!s)
+		return;
+	s->rec.pid = pid;
+	s->rec.link.to = to;
+	s->rec.link.ref = ref;
+	s->rec.link.reason = reason;
+	s->rec.link.type = type;
+	copy_term(s, ref);
+	copy_term(s, to);
+	copy_term(s, reason);
+	finish(s);
+}
+
+/* The reference of a monitor, from the node that is in the hash or list. */
+static __always_inline u64 monitor_ref(u64 mon)
+{
+	const volatile struct scope_layout *l = &config.layout;
+
+	return word(mon - small(mon + l->ml_offset) + l->ml_data_ref);
+}
+
+/* A process that is ending takes its monitors down without saying so. */
+static __always_inline int is_ending(u64 p)
+{
+	return p && is_pid(word(p)) &&
+	       (half(p + config.layout.p_state) & PSFLG_EXITING);
+}
+
+static __always_inline void monitors(struct scope_regs *ctx, u64 site)
+{
+	const volatile struct scope_layout *l = &config.layout;
+	u64 from = SCOPE_ARG2(ctx), mon;
+	u16 type;
+
+	if (site == SCOPE_SITE_MONITOR) {
+		mon = SCOPE_ARG3(ctx);
+		if (small(mon + l->ml_type) == MON_TYPE_PROC)
+			linked(SCOPE_KIND_PROC_MONITOR, site, from,
+			       SCOPE_ARG4(ctx), monitor_ref(mon), 0, 0);
+		return;
+	}
+	if (site == SCOPE_SITE_DEMONITOR) {
+		mon = SCOPE_ARG4(ctx);
+		if (small(mon + l->ml_type) == MON_TYPE_PROC &&
+		    !(u32)SCOPE_ARG3(ctx) && !is_ending(SCOPE_ARG1(ctx)))
+			linked(SCOPE_KIND_PROC_DEMONITOR, site, from,
+			       word(mon + l->ml_other), monitor_ref(mon), 0, 0);
+		return;
+	}
+	mon = SCOPE_ARG3(ctx);
+	type = small(mon + l->ml_type);
+	if (type == MON_TYPE_PROC || type == MON_TYPE_PORT ||
+	    type == MON_TYPE_DIST_PROC)
+		linked(SCOPE_KIND_PROC_DOWN, site, word(mon + l->ml_other),
+		       from, monitor_ref(mon), SCOPE_ARG4(ctx), type);
+}
+
+SEC("uprobe")
+int on_proc(struct scope_regs *ctx)
+{
+	const volatile struct scope_layout *l = &config.layout;
+	u64 site = bpf_get_attach_cookie(ctx);
+
+	switch (site) {
+	case SCOPE_SITE_EXIT:
+		exits(ctx);
+		break;
+	case SCOPE_SITE_EXIT_SIGNAL:
+		exit_signal(SCOPE_ARG2(ctx), SCOPE_ARG3(ctx), SCOPE_ARG4(ctx),
+			    SCOPE_SITE_EXIT_SIGNAL);
+		break;
+	case SCOPE_SITE_LINK_EXIT:
+		exit_signal(SCOPE_ARG2(ctx),
+			    word(SCOPE_ARG3(ctx) + l->ml_other),
+			    SCOPE_ARG4(ctx), SCOPE_SITE_LINK_EXIT);
+		break;
+	}
+	return 0;
+}
+
+SEC("uprobe")
+int on_link(struct scope_regs *ctx)
+{
+	const volatile struct scope_layout *l = &config.layout;
+	u64 site = bpf_get_attach_cookie(ctx), from = SCOPE_ARG2(ctx), to;
+
+	switch (site) {
+	case SCOPE_SITE_LINK:
+		to = SCOPE_ARG3(ctx);
+		if (is_pid(from) && is_pid(to))
+			linked(SCOPE_KIND_PROC_LINK, site, from, to, 0, 0, 0);
+		break;
+	case SCOPE_SITE_UNLINK:
+		to = word(SCOPE_ARG3(ctx) + l->ml_other);
+		if (is_pid(from) && is_pid(to))
+			linked(SCOPE_KIND_PROC_UNLINK, site, from, to, 0, 0, 0);
+		break;
+	default:
+		monitors(ctx, site);
+		break;
+	}
+	return 0;
+}
+
+#endif

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: (MIT OR GPL-2.0)
+/*
+ * The one BPF object of scope-bpf: a header per family of probes, all over the
+ * same configuration, scratch space and rings. See README.md.
+ */
+#include "call.bpf.h"
+#include "code.bpf.h"
+#include "msg.bpf.h"
+#include "proc.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The contract of events: the table of kinds and the records that the BPF
+ * programs write. Compiled by both sides; kinds and flag bits are never
+ * renumbered. What each kind means is in CLI terms (man scope-bpf-events(7)).
+ *
+ * A record is a struct scope_rec, followed by nsegs segment words and nwords
+ * words copied from the target:
+ *
+ *   struct scope_rec | u64 words[nwords] | u64 segs[nsegs]
+ *
+ * A segment word says where a run of words came from: the low 48 bits are the
+ * address (8-byte aligned) in the target, the high 16 bits the number of
+ * words. Runs lie in words[] in the order of segs[], back to back; together
+ * they are a sparse image of the target's memory, from which user space
+ * decodes the terms that the record names. What is not in the image was cut
+ * by the budget, or could not be read.
+ */
+#ifndef SCOPE_EVENT_H
+#define SCOPE_EVENT_H
+
+#include <linux/types.h>
+
+/*
+ * X(number, SYMBOL, name, group, by default, says)
+ *
+ * Kinds up to SCOPE_KIND_WIRE_MAX come from the kernel side; the others are
+ * made by the collector.
+ */
+#define SCOPE_KINDS(X)                                                         \
+	X(1, PROC_SPAWN, "proc.spawn", PROC, 1, "a process was created")           \
+	X(2, PROC_EXIT, "proc.exit", PROC, 1, "a process ended")                   \
+	X(3, PROC_EXIT_SIGNAL, "proc.exit_signal", PROC, 1,                        \
+	  "an exit signal was sent, by exit/2 or along a link")                    \
+	X(4, PROC_LINK, "proc.link", PROC, 0, "a link was requested")              \
+	X(5, PROC_UNLINK, "proc.unlink", PROC, 0, "a link was removed")            \
+	X(6, PROC_MONITOR, "proc.monitor", PROC, 0, "a monitor was requested")     \
+	X(7, PROC_DEMONITOR, "proc.demonitor", PROC, 0, "a monitor was removed")   \
+	X(8, PROC_DOWN, "proc.down", PROC, 0, "a DOWN was sent to a watcher")      \
+	X(9, PROC_REGISTER, "proc.register", PROC, 1, "a name was registered")     \
+	X(10, PROC_UNREGISTER, "proc.unregister", PROC, 1, "a name was freed")     \
+	X(11, MSG_SEND, "msg.send", MSG, 1, "a message was enqueued")              \
+	X(12, MSG_RECEIVE, "msg.receive", MSG, 0, "a message was taken out")       \
+	X(13, GC_START, "gc.start", GC, 0, "a garbage collection began")           \
+	X(14, GC_END, "gc.end", GC, 1, "a garbage collection ended")               \
+	X(15, CODE_LOAD, "code.load", CODE, 1, "a module's code was loaded")       \
+	X(16, CODE_UNLOAD, "code.unload", CODE, 1, "a module's code was removed")  \
+	X(40, PROC_INFO, "proc.info", PROC, 1, "a process is introduced")          \
+	X(41, NODE_ATTACH, "node.attach", NODE, 1, "what is attached, from where") \
+	X(42, NODE_EXIT, "node.exit", NODE, 1, "the node ended")                   \
+	X(43, LOSS, "loss", STREAM, 1, "events were lost here")                    \
+	X(44, SUMMARY, "summary", STREAM, 1, "totals, the last line of a stream")
+
+enum scope_kind {
+	SCOPE_KIND_NONE = 0,
+#define X(num, sym, name, group, def, says) SCOPE_KIND_##sym = num,
+	SCOPE_KINDS(X)
+#undef X
+	SCOPE_KIND_WIRE_MAX = 32, /* kinds below it come from BPF */
+	SCOPE_KIND_MAX = 64,
+};
+
+/* Where an event can be lost. The first ones are counted in BPF. */
+#define SCOPE_LOSSES(X)                                                     \
+	X(0, RING, "ring_full", "the buffer to the collector was full")         \
+	X(1, SCRATCH, "scratch_busy", "no scratch space was free on that CPU")  \
+	X(2, STATE, "state_full", "the table of calls under way was full")      \
+	X(3, BATCH, "batch_cut", "one hit held more messages than are copied")  \
+	X(4, READ, "unreadable", "the target's memory could not be read")       \
+	X(5, KERNEL, "kernel_missed", "the kernel skipped the probe")           \
+	X(6, OUTPUT, "output_full", "the reader of the output was too slow")    \
+	X(7, DECODE, "decode", "a record could not be decoded")
+
+enum scope_loss {
+#define X(num, sym, name, says) SCOPE_LOSS_##sym = num,
+	SCOPE_LOSSES(X)
+#undef X
+	SCOPE_LOSS_MAX = 8,
+};
+
+/* Counters of one CPU, in the BPF object's .bss. emitted counts every event
+ * that a program decided to report, lost those of them that did not make it
+ * into a buffer: emitted - lost is what the collector must receive. */
+struct scope_counters {
+	__u64 emitted[SCOPE_KIND_WIRE_MAX];
+	__u64 lost[SCOPE_LOSS_MAX][SCOPE_KIND_WIRE_MAX];
+};
+#define SCOPE_CPUS_MAX 512
+
+/* Bits of scope_rec.flags. */
+#define SCOPE_F_CUT (1u << 0)	 /* the budget cut the copy of the terms */
+#define SCOPE_F_TORN (1u << 1)	 /* a word of the terms could not be read */
+#define SCOPE_F_ALIAS (1u << 2)	 /* msg.send: sent to an alias */
+#define SCOPE_F_LINK (1u << 3)	 /* proc.spawn: linked */
+#define SCOPE_F_MONITOR (1u << 4)	 /* proc.spawn: monitored */
+#define SCOPE_F_MAJOR (1u << 5)	 /* gc.end: a full sweep */
+#define SCOPE_F_VIA_LINK (1u << 6)	 /* proc.exit_signal: along a link */
+#define SCOPE_F_DIST (1u << 7)	 /* the message is still in external format */
+#define SCOPE_F_DIRTY (1u << 8)	 /* happened on a dirty scheduler */
+
+/* All Eterm fields are words as the target has them; 0 means none. */
+struct scope_rec {
+	__u64 ts_ns;  /* CLOCK_MONOTONIC when the event happened */
+	__u32 len;    /* bytes, this header and all that follows included */
+	__u32 tid;    /* thread, initial pid namespace */
+	__u16 kind;   /* enum scope_kind */
+	__u16 cpu;
+	__u16 nwords; /* words copied from the target */
+	__u16 nsegs;  /* segment words after them */
+	__u32 flags;  /* SCOPE_F_* */
+	__u32 site;   /* enum scope_site that produced it */
+	__u64 pid;    /* Eterm: the process it happened in or to */
+	union {
+		struct {
+			__u64 child;  /* Eterm */
+			__u64 module; /* Eterm atom */
+			__u64 function; /* Eterm atom */
+			__u64 args; /* Eterm list, copied */
+			__u64 arity; /* its length; 256: not known */
+		} spawn;
+		struct {
+			__u64 reason; /* Eterm, copied */
+			__u64 reductions;
+		} exit;
+		struct {
+			__u64 to;     /* Eterm */
+			__u64 reason; /* Eterm, copied */
+			__u64 from;   /* Eterm: pid or port */
+		} exit_signal;
+		struct {
+			__u64 to;     /* Eterm: the other party, or a copied term */
+			__u64 ref;    /* Eterm reference, copied; 0: none */
+			__u64 reason; /* proc.down: Eterm, copied */
+			__u64 type;   /* ERTS_MON_TYPE_*, ERTS_LNK_TYPE_* */
+		} link; /* link unlink monitor demonitor down */
+		struct {
+			__u64 name; /* Eterm atom */
+			__u64 id;   /* Eterm pid or port; 0: not known */
+		} reg;
+		struct {
+			__u64 to;   /* Eterm pid of the receiver; 0: see alias */
+			__u64 msg;  /* Eterm, copied */
+			__u64 from; /* Eterm: sender as the VM notes it */
+			__u64 addr; /* address of the ErtsMessage; 0: not known */
+			__u64 alias; /* Eterm reference, copied; 0: none */
+			__u64 mailbox; /* receive: messages left behind it */
+		} msg;
+		struct {
+			__u64 heap_before; /* words in use, both generations */
+			__u64 heap_after;
+			__u64 pause_ns;
+			__u64 size_after; /* words allocated, both generations */
+			__u64 need; /* words asked for: the reason */
+			__u64 size_before;
+		} gc;
+		struct {
+			__u64 entry;  /* address of the jit_code_entry; 0: none */
+			__u64 module; /* Eterm atom; 0: see entry */
+		} code;
+		__u64 a[6];
+	};
+};
+
+#define SCOPE_REC_BYTES 88
+
+#define SCOPE_SEG(addr, n) (((__u64)(n) << 48) | (addr))
+#define SCOPE_SEG_ADDR(seg) ((seg) & ((1ull << 48) - 1))
+#define SCOPE_SEG_WORDS(seg) ((seg) >> 48)
+
+/* Limits of one record's copy. */
+#define SCOPE_TERM_WORDS_DEFAULT 64
+#define SCOPE_TERM_WORDS_MAX 512
+#define SCOPE_WORDS_MAX 1024 /* with what binaries, funs and nodes add */
+#define SCOPE_SEGS_MAX 256
+#define SCOPE_BIN_BYTES 64 /* of a binary outside of the heap */
+#define SCOPE_REC_MAX \
+	(SCOPE_REC_BYTES + 8 * (SCOPE_WORDS_MAX + SCOPE_SEGS_MAX))
+
+_Static_assert(sizeof(struct scope_rec) == SCOPE_REC_BYTES,
+	       "scope_rec changed size");
+_Static_assert(__builtin_offsetof(struct scope_rec, pid) == 32,
+	       "scope_rec.pid moved");
+_Static_assert(__builtin_offsetof(struct scope_rec, a) == 40,
+	       "scope_rec.a moved");
+
+#endif

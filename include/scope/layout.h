@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The layout of one OTP release's structures, as facts passed to BPF and used
+ * by every reader of the target's memory. The values, one table per release,
+ * are in src/beam/layout.c with their sources; a table is used only after it
+ * was checked against the live node (src/target/verify.h).
+ *
+ * Offsets are bytes, on 64-bit little-endian machines. SCOPE_NO marks a field
+ * that the release does not have.
+ */
+#ifndef SCOPE_LAYOUT_H
+#define SCOPE_LAYOUT_H
+
+#include <linux/types.h>
+
+#define SCOPE_NO 0xffffffffu
+
+/* How binaries are laid out. */
+enum scope_bin_style {
+	SCOPE_BIN_PROC = 0, /* -26: ProcBin, heap binary, sub binary */
+	SCOPE_BIN_BITS = 1, /* 27-: heap bits, sub bits, BinRef */
+};
+
+/* How funs are laid out. */
+enum scope_fun_style {
+	SCOPE_FUN_23 = 0, /* fe, next, arity, num_free, creator, env */
+	SCOPE_FUN_25 = 1, /* entry, next, arity/num_free bytes, creator, env */
+	SCOPE_FUN_27 = 2, /* entry, env; arity and sizes in the header */
+	SCOPE_FUN_29 = 3, /* as 27, without the FunRef after the environment */
+};
+
+/* Subtag values: bits 2-5 of a header word; SCOPE_NO where not used. */
+struct scope_subtags {
+	__u32 tuple, pos_big, neg_big, ref, fun, export_fun, flonum, record;
+	__u32 refc_bin, heap_bin, sub_bin; /* SCOPE_BIN_PROC */
+	__u32 heap_bits, sub_bits, bin_ref; /* SCOPE_BIN_BITS */
+	__u32 map, ext_pid, ext_port, ext_ref;
+	__u32 fun_ref;
+};
+
+struct scope_layout {
+	__u32 otp; /* release number: 25 */
+	__u32 bin_style; /* enum scope_bin_style */
+	__u32 fun_style; /* enum scope_fun_style */
+	__u32 pixdata; /* 1: pid words hold pixdata, not the number (26-) */
+	__u32 atom_is_term; /* 1: Atom.name is a binary term (29-) */
+	struct scope_subtags sub;
+
+	/* Process */
+	__u32 p_size, p_reg, p_started_interval;
+	__u32 p_htop, p_stop, p_heap, p_hend, p_abandoned_heap, p_heap_sz;
+	__u32 p_arg_reg, p_def_arg_reg, p_i, p_fcalls, p_fcalls_bytes, p_reds;
+	__u32 p_flags, p_group_leader, p_sig_qs, p_dictionary;
+	__u32 p_initial, p_current, p_parent;
+	__u32 p_high_water, p_old_hend, p_old_htop, p_old_heap;
+	__u32 p_gen_gcs, p_mbuf, p_mbuf_sz, p_psd, p_state, p_sig_inq;
+	__u32 p_scheduler_data, p_run_queue, p_links, p_lt_monitors, p_monitors;
+
+	/* RegProc */
+	__u32 reg_process, reg_port, reg_name;
+
+	/* ErtsSignalPrivQueues (in Process.sig_qs), ErtsSignalInQueue */
+	__u32 sq_first, sq_save, sq_cont, sq_len, sq_flags;
+	__u32 si_first, si_len;
+
+	/* ErtsMessage */
+	__u32 m_next, m_data, m_term, m_token, m_from;
+
+	/* ErtsMonitor, ErtsLink (ErtsMonLnkNode), ErtsMonitorData */
+	__u32 ml_other, ml_offset, ml_flags, ml_type, ml_data_ref;
+
+	/* ErtsSchedulerData */
+	__u32 s_current_process, s_type, s_no, s_dirty_no, s_current_port;
+	__u32 s_virtual_reds, s_run_queue, s_stride;
+
+	/* ErtsPTab, from the table's symbol; t_* within its r.o */
+	__u32 pt_count, pt_ro;
+	__u32 t_tab, t_max, t_pix_mask, t_pix_cl_mask, t_pix_cli_mask;
+	__u32 t_pix_cl_shift, t_pix_cli_shift, t_invalid;
+
+	/* IndexTable of atoms, Atom */
+	__u32 at_entries, at_seg_table, atom_len, atom_name;
+
+	/* ErtsORefThing / ErtsPRefThing / ErtsMRefThing, ErtsMagicBinary */
+	__u32 ref_marker, ref_num, ref_pid, mref_bin, magic_refn;
+
+	/* ErlFunThing, ErlFunEntry, Export */
+	__u32 fun_entry, fun_arity, fun_num_free, fun_creator, fun_env;
+	__u32 fe_module, fe_arity, fe_index, fe_old_uniq, fe_old_index;
+	__u32 fe_start; /* the first of the fe_ fields: fe_module but in 23 */
+	__u32 fe_bytes; /* from fe_start to the last field in use, whole words */
+	__u32 export_mfa;
+
+	/* ExternalThing, ErlNode */
+	__u32 ext_node, ext_data, node_sysname, node_creation;
+
+	/* Binary */
+	__u32 bin_orig_size, bin_bytes;
+
+	/* ProcDict */
+	__u32 pd_used, pd_data;
+};
+
+#endif

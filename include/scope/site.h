@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The probe sites: what a program is told, as its attach cookie, about the
+ * function it sits on, and the facts that are fixed when programs are loaded.
+ *
+ * Arguments are those of OTP 25 and 27; a release that differs gets a site of
+ * its own. Sources: erts/emulator/beam/{erl_message,erl_proc_sig_queue,
+ * erl_process,register,erl_gc}.c, jit/beam_asm.h.
+ */
+#ifndef SCOPE_SITE_H
+#define SCOPE_SITE_H
+
+#include "scope/layout.h"
+
+enum scope_site {
+	SCOPE_SITE_NONE = 0,
+	/* queue_messages(from, rcvr, locks, first, last, len), static: what the
+	 * erts_queue_*message* functions of OTP 25 jump to */
+	SCOPE_SITE_QUEUE_TAIL,
+	/* erts_queue_message[_token](rcvr, locks, mp, msg, from) */
+	SCOPE_SITE_QUEUE_MESSAGE,
+	/* erts_queue_proc_message(sender, rcvr, locks, mp, msg) */
+	SCOPE_SITE_QUEUE_PROC,
+	/* erts_queue_proc_messages(sender, rcvr, locks, first, last, len) */
+	SCOPE_SITE_QUEUE_PROCS,
+	/* erts_queue_dist_message(rcvr, locks, ext, hfrag, token, from) */
+	SCOPE_SITE_QUEUE_DIST,
+	/* erts_proc_sig_send_to_alias(c_p, from, to, msg, token) */
+	SCOPE_SITE_ALIAS,
+	/* beam_jit_remove_message(c_p, ...) */
+	SCOPE_SITE_RECEIVE,
+	/* erl_create_process(parent, mod, func, args, opts) -> pid */
+	SCOPE_SITE_SPAWN,
+	/* erts_do_exit_process(p, reason) */
+	SCOPE_SITE_EXIT,
+	/* erts_proc_sig_send_exit(sender, from, to, reason, token, normal) */
+	SCOPE_SITE_EXIT_SIGNAL,
+	/* erts_proc_sig_send_link_exit(sender, from, lnk, reason, token) */
+	SCOPE_SITE_LINK_EXIT,
+	/* erts_proc_sig_send_link(sender, from, to, lnk) */
+	SCOPE_SITE_LINK,
+	/* erts_proc_sig_send_unlink(sender, from, lnk) */
+	SCOPE_SITE_UNLINK,
+	/* erts_proc_sig_send_monitor(sender, from, mon, to) */
+	SCOPE_SITE_MONITOR,
+	/* erts_proc_sig_send_demonitor(sender, from, system, mon) */
+	SCOPE_SITE_DEMONITOR,
+	/* erts_proc_sig_send_monitor_down(sender, from, mon, reason) */
+	SCOPE_SITE_DOWN,
+	/* erts_register_name(c_p, name, id) -> 1 when done */
+	SCOPE_SITE_REGISTER,
+	/* erts_unregister_name(c_p, locks, c_prt, name) -> 1 when done */
+	SCOPE_SITE_UNREGISTER,
+	/* garbage_collect(p, live_hf_end, need, ...), static */
+	SCOPE_SITE_GC,
+	/* __jit_debug_register_code() */
+	SCOPE_SITE_JIT_CODE,
+	/* BIF erts_internal:purge_module/2 (c_p, args, I) -> true when done */
+	SCOPE_SITE_PURGE,
+	SCOPE_SITE_MAX,
+};
+
+/* Fixed before the programs are loaded; their .rodata. */
+struct scope_bpf_config {
+	struct scope_layout layout;
+	__u64 kinds;	  /* kinds to report: bit = enum scope_kind */
+	__u32 term_words; /* budget of one event's terms; 0: no contents */
+	__u32 nrings;	  /* rings in use; a CPU writes to ring cpu % nrings */
+	__u32 filter;	  /* 1: only processes in the set */
+	__u32 pad0;
+	__u64 am_complete; /* atom `complete`, for SCOPE_SITE_PURGE */
+	__u64 am_true;
+	__u64 jit_descriptor; /* address of __jit_debug_descriptor */
+};
+
+#define SCOPE_RINGS_MAX 64
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * copy: terms copied from the target's memory into an image, breadth-first
+ * under a budget: what bpf/lib/term.bpf.h does inside a probe, done from
+ * outside for what is read without one (dictionaries, labels).
+ *
+ * Limits:  `words` of heap words, then SCOPE_WORDS_MAX and SCOPE_SEGS_MAX with
+ *          what binaries, funs and node names add.
+ * Errors:  none: what can't be read is not in the image. The result is a set
+ *          of SCOPE_F_CUT and SCOPE_F_TORN.
+ * Memory:  the image borrows the scope_copy's arrays.
+ * Threads: as the vm's read.
+ */
+#ifndef SCOPE_BEAM_COPY_H
+#define SCOPE_BEAM_COPY_H
+
+#include "beam/vm.h"
+#include "wire/event.h"
+
+struct scope_copy {
+	uint64_t words[SCOPE_WORDS_MAX];
+	uint64_t segs[SCOPE_SEGS_MAX];
+	struct scope_image image;
+};
+
+unsigned scope_copy_term(struct scope_vm *vm, uint64_t term, unsigned words,
+			 struct scope_copy *ret_copy);
+
+#endif

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Struct layouts of OTP 23, 25, 27 and 29 on x86-64 and other 64-bit
+ * little-endian machines, as the plain "opt" emulator is built (no debug, no
+ * lock checking, no lock counting, no HiPE).
+ *
+ * Sources, per group of fields; "dump" is the debug type information of
+ * erl_process.c, compiled in each release's own configured tree:
+ *
+ *   sub                  erl_term.h, the *_SUBTAG macros
+ *   p_*                  dump of Process (erl_process.h); p_reg and
+ *                        p_started_interval are common.u.alive (erl_ptab.h)
+ *   reg_*                register.h, RegProc after its 16-byte HashBucket
+ *   sq_*, si_*           dump of ErtsSignalPrivQueues, ErtsSignalInQueue
+ *   m_*                  dump of struct erl_mesg; m_term, m_token and m_from
+ *                        are its m[0], m[1] and m[2]
+ *   ml_*                 erl_monitor_link.h, ErtsMonLnkNode: a 24-byte tree or
+ *                        list node, other, then four 16-bit fields. A monitor's
+ *                        data is its two 40-byte halves followed by ref
+ *   s_*                  dump of ErtsSchedulerData; the stride is the size of
+ *                        ErtsAlignedSchedulerData
+ *   pt_*, t_*            erl_ptab.h, ErtsPTab (vola.tile.count, r.o) and
+ *                        ErtsPTabReadOnlyData: 32-bit masks up to 25, 64-bit
+ *                        ones, the masks before the shifts, from 26 on
+ *   at_*, atom_*         dump of IndexTable, Atom
+ *   ref_*, mref_bin      erl_term.h, ErtsORefThing, ErtsPRefThing (from 24 on),
+ *                        ErtsMRefThing
+ *   magic_refn           erl_binary.h, ErtsMagicBinary: after intern (16 bytes;
+ *                        24 from 27 on), orig_size and the destructor
+ *   fun_*                erl_fun.h, ErlFunThing; arity and num_free are words in
+ *                        23, bytes in 25, and parts of the header from 27 on
+ *   fe_*                 erl_fun.h, ErlFunEntry
+ *   export_mfa           export.h, Export: info.mfa
+ *   ext_*, node_*        erl_term.h, ExternalThing; erl_node_tables.h, ErlNode
+ *   bin_*                dump of Binary
+ *   pd_*                 dump of ProcDict
+ *
+ * That which is the same in all four is in SAME below.
+ */
+#include "beam/layout.h"
+
+#include <stddef.h>
+
+#define SAME                                                                   \
+	.reg_process = 16, .reg_port = 24, .reg_name = 32,                     \
+	.sq_first = 0, .sq_save = 16, .si_first = 0,                           \
+	.m_next = 0, .m_data = 8, .m_term = 16, .m_token = 24, .m_from = 32,   \
+	.ml_other = 24, .ml_offset = 32, .ml_flags = 36, .ml_type = 38,        \
+	.ml_data_ref = 80,                                                     \
+	.pt_count = 136, .pt_ro = 192, .t_tab = 0, .t_max = 16,                \
+	.at_entries = 116, .at_seg_table = 120,                                \
+	.atom_len = 24, .atom_name = 32,                                       \
+	.ref_marker = 8, .ref_num = 12, .mref_bin = 8,                         \
+	.fun_entry = 8,                                                        \
+	.ext_node = 8, .ext_data = 24,                                         \
+	.node_sysname = 24, .node_creation = 32,                               \
+	.pd_used = 4, .pd_data = 24
+
+#define SUBTAGS_SAME                                                           \
+	.tuple = 0, .pos_big = 2, .neg_big = 3, .ref = 4, .fun = 5,            \
+	.flonum = 6, .ext_pid = 12, .ext_port = 13, .ext_ref = 14
+
+/* Binaries and maps up to OTP 26, and from OTP 27 on. */
+#define SUBTAGS_PROC                                                           \
+	.refc_bin = 8, .heap_bin = 9, .sub_bin = 10, .map = 15,                \
+	.heap_bits = SCOPE_NO, .sub_bits = SCOPE_NO, .bin_ref = SCOPE_NO
+#define SUBTAGS_BITS                                                           \
+	.heap_bits = 8, .sub_bits = 9, .bin_ref = 10, .map = 11,               \
+	.refc_bin = SCOPE_NO, .heap_bin = SCOPE_NO, .sub_bin = SCOPE_NO
+
+/* ErtsPTabReadOnlyData up to OTP 25, and from OTP 26 on. */
+#define PTAB_32                                                                \
+	.t_pix_mask = 20, .t_pix_cl_mask = 24, .t_pix_cl_shift = 28,           \
+	.t_pix_cli_mask = 32, .t_pix_cli_shift = 36, .t_invalid = 56
+#define PTAB_64                                                                \
+	.t_pix_mask = 24, .t_pix_cl_mask = 32, .t_pix_cli_mask = 40,           \
+	.t_pix_cl_shift = 48, .t_pix_cli_shift = 52, .t_invalid = 80
+
+/* What did not move between OTP 27 and 29. */
+#define SAME_27_29                                                             \
+	.p_reg = 32, .p_started_interval = 24,                                 \
+	.p_htop = 80, .p_stop = 88, .p_heap = 192, .p_hend = 200,              \
+	.p_abandoned_heap = 208, .p_heap_sz = 216,                             \
+	.p_arg_reg = 136, .p_def_arg_reg = 144, .p_i = 248,                    \
+	.p_fcalls = 120, .p_fcalls_bytes = 4, .p_reds = 272,                   \
+	.p_flags = 124, .p_group_leader = 280, .p_sig_qs = 312,                \
+	.p_dictionary = 408, .p_initial = 440, .p_current = 464,               \
+	.p_parent = 472, .p_high_water = 488, .p_old_hend = 496,               \
+	.p_old_htop = 504, .p_old_heap = 512, .p_gen_gcs = 484,                \
+	.p_mbuf = 544, .p_mbuf_sz = 568, .p_psd = 576, .p_state = 624,         \
+	.p_sig_inq = 640, .p_scheduler_data = 744, .p_run_queue = 752,         \
+	.p_links = 40, .p_lt_monitors = 48, .p_monitors = 56,                  \
+	.sq_len = 24, .sq_cont = 32, .sq_flags = 80, .si_len = SCOPE_NO,       \
+	.s_current_process = 168, .s_type = 176, .s_no = 184,                  \
+	.s_dirty_no = 192, .s_current_port = 224, .s_run_queue = 232,          \
+	.s_virtual_reds = 240, .s_stride = 41792,                              \
+	PTAB_64,                                                               \
+	.ref_pid = 24, .magic_refn = 40,                                       \
+	.fun_arity = SCOPE_NO, .fun_num_free = SCOPE_NO,                       \
+	.fun_creator = SCOPE_NO, .fun_env = 16,                                \
+	.export_mfa = 64, .bin_orig_size = 24, .bin_bytes = 32
+
+static const struct scope_layout otp23 = {
+	SAME,
+	.otp = 23,
+	.bin_style = SCOPE_BIN_PROC,
+	.fun_style = SCOPE_FUN_23,
+	.pixdata = 0,
+	.atom_is_term = 0,
+	.sub = {
+		SUBTAGS_SAME,
+		SUBTAGS_PROC,
+		.export_fun = 7, .record = SCOPE_NO, .fun_ref = SCOPE_NO,
+	},
+
+	.p_size = 736, .p_reg = 48, .p_started_interval = 40,
+	.p_htop = 80, .p_stop = 88, .p_heap = 96, .p_hend = 104,
+	.p_abandoned_heap = 112, .p_heap_sz = 120,
+	.p_arg_reg = 160, .p_def_arg_reg = 176, .p_i = 224,
+	.p_fcalls = 240, .p_fcalls_bytes = 8, .p_reds = 256,
+	.p_flags = 264, .p_group_leader = 272, .p_sig_qs = 312,
+	.p_dictionary = 400, .p_initial = 432, .p_current = 456,
+	.p_parent = 464, .p_high_water = 480, .p_old_hend = 488,
+	.p_old_htop = 496, .p_old_heap = 504, .p_gen_gcs = 512,
+	.p_mbuf = 536, .p_mbuf_sz = 560, .p_psd = 568, .p_state = 616,
+	.p_sig_inq = 624, .p_scheduler_data = 720, .p_run_queue = 728,
+	.p_links = 56, .p_lt_monitors = 64, .p_monitors = 72,
+
+	.sq_cont = 24, .sq_len = 64, .sq_flags = 72, .si_len = 16,
+
+	.s_current_process = 216, .s_type = 224, .s_no = 232,
+	.s_dirty_no = 240, .s_current_port = 272, .s_run_queue = 280,
+	.s_virtual_reds = 288, .s_stride = 41920,
+
+	PTAB_32,
+
+	.ref_pid = SCOPE_NO, .magic_refn = 32,
+
+	.fun_arity = 24, .fun_num_free = 32, .fun_creator = 40, .fun_env = 48,
+
+	/* HashBucket 0, uniq 16, index 32, old_uniq 36, old_index 40,
+	 * address 48, arity 56, module 64 */
+	.fe_start = 32, .fe_module = 64, .fe_arity = 56, .fe_index = 32,
+	.fe_old_uniq = 36, .fe_old_index = 40, .fe_bytes = 40,
+
+	.export_mfa = 48,
+	.bin_orig_size = 16, .bin_bytes = 24,
+};
+
+static const struct scope_layout otp25 = {
+	SAME,
+	.otp = 25,
+	.bin_style = SCOPE_BIN_PROC,
+	.fun_style = SCOPE_FUN_25,
+	.pixdata = 0,
+	.atom_is_term = 0,
+	.sub = {
+		SUBTAGS_SAME,
+		SUBTAGS_PROC,
+		.export_fun = SCOPE_NO, .record = SCOPE_NO,
+		.fun_ref = SCOPE_NO,
+	},
+
+	.p_size = 776, .p_reg = 48, .p_started_interval = 40,
+	.p_htop = 80, .p_stop = 88, .p_heap = 128, .p_hend = 136,
+	.p_abandoned_heap = 144, .p_heap_sz = 152,
+	.p_arg_reg = 192, .p_def_arg_reg = 208, .p_i = 256,
+	.p_fcalls = 104, .p_fcalls_bytes = 8, .p_reds = 280,
+	.p_flags = 288, .p_group_leader = 296, .p_sig_qs = 328,
+	.p_dictionary = 416, .p_initial = 448, .p_current = 472,
+	.p_parent = 480, .p_high_water = 496, .p_old_hend = 504,
+	.p_old_htop = 512, .p_old_heap = 520, .p_gen_gcs = 528,
+	.p_mbuf = 560, .p_mbuf_sz = 584, .p_psd = 592, .p_state = 640,
+	.p_sig_inq = 656, .p_scheduler_data = 760, .p_run_queue = 768,
+	.p_links = 56, .p_lt_monitors = 64, .p_monitors = 72,
+
+	.sq_cont = 24, .sq_len = 64, .sq_flags = 72, .si_len = 16,
+
+	.s_current_process = 168, .s_type = 176, .s_no = 184,
+	.s_dirty_no = 192, .s_current_port = 224, .s_run_queue = 232,
+	.s_virtual_reds = 240, .s_stride = 41728,
+
+	PTAB_32,
+
+	.ref_pid = 24, .magic_refn = 32,
+
+	.fun_arity = 24, .fun_num_free = 25, .fun_creator = 32, .fun_env = 40,
+
+	/* dispatch 0, module 32, arity 40, index 48, uniq 52, old_uniq 68,
+	 * old_index 72 */
+	.fe_start = 32, .fe_module = 32, .fe_arity = 40, .fe_index = 48,
+	.fe_old_uniq = 68, .fe_old_index = 72, .fe_bytes = 48,
+
+	.export_mfa = 56,
+	.bin_orig_size = 16, .bin_bytes = 24,
+};
+
+static const struct scope_layout otp27 = {
+	SAME,
+	SAME_27_29,
+	.otp = 27,
+	.bin_style = SCOPE_BIN_BITS,
+	.fun_style = SCOPE_FUN_27,
+	.pixdata = 1,
+	.atom_is_term = 0,
+	.sub = {
+		SUBTAGS_SAME,
+		SUBTAGS_BITS,
+		.export_fun = SCOPE_NO, .record = SCOPE_NO, .fun_ref = 1,
+	},
+
+	.p_size = 760,
+
+	/* as 25 */
+	.fe_start = 32, .fe_module = 32, .fe_arity = 40, .fe_index = 48,
+	.fe_old_uniq = 68, .fe_old_index = 72, .fe_bytes = 48,
+};
+
+static const struct scope_layout otp29 = {
+	SAME,
+	SAME_27_29,
+	.otp = 29,
+	.bin_style = SCOPE_BIN_BITS,
+	.fun_style = SCOPE_FUN_29,
+	.pixdata = 1,
+	.atom_is_term = 1,
+	.sub = {
+		SUBTAGS_SAME,
+		SUBTAGS_BITS,
+		.export_fun = SCOPE_NO, .record = 7, .fun_ref = SCOPE_NO,
+	},
+
+	.p_size = 768,
+
+	/* dispatch 0, pend_purge_address 32, module 40, uniq 48, arity 64,
+	 * index 68, old_uniq 72, old_index 76 */
+	.fe_start = 40, .fe_module = 40, .fe_arity = 64, .fe_index = 68,
+	.fe_old_uniq = 72, .fe_old_index = 76, .fe_bytes = 40,
+};
+
+static const struct scope_layout *const tables[] = {
+	&otp23, &otp25, &otp27, &otp29,
+};
+
+const struct scope_layout *scope_layout_of(unsigned otp)
+{
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		if (tables[i]->otp == otp)
+			return tables[i];
+	return NULL;
+}
+
+const unsigned *scope_layout_releases(void)
+{
+	static const unsigned releases[] = { 23, 25, 27, 29, 0 };
+
+	return releases;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * layout: the tables of struct layouts, one per OTP release.
+ *
+ * Threads: constants.
+ */
+#ifndef SCOPE_BEAM_LAYOUT_H
+#define SCOPE_BEAM_LAYOUT_H
+
+#include "scope/layout.h"
+
+/* The table of release `otp` (25), or NULL when there is none. Static. */
+const struct scope_layout *scope_layout_of(unsigned otp);
+
+/* The releases that have a table, ascending, ended by 0. Static. */
+const unsigned *scope_layout_releases(void);
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Pids and ports (erl_ptab.h). Both count up in `data`, whose lower bits are
+ * the number and whose upper bits the serial that a node prints:
+ *
+ *   up to OTP 25   28 bits; word = slot << 32 | data << 4 | tag
+ *   from OTP 26    60 bits; word = pixdata << 4 | tag
+ *
+ * pixdata is data with those low bits that choose the table's slot permuted, so
+ * that neighbouring ids lie in different cache lines:
+ *
+ *   slot    = (data & cl_mask) << cl_shift | (data >> cli_shift) & cli_mask
+ *   pixdata = data & ~pix_mask | slot
+ */
+#include "beam/vm_int.h"
+
+#include <errno.h>
+
+#define TAG_PID 0x3
+#define OLD_DATA_MASK 0x0fffffffull
+#define OLD_NUMBER_BITS 15
+#define NUMBER_BITS 28
+
+int scope_vm_init(struct scope_vm *vm, const struct scope_layout *layout,
+		  scope_read_fn *read, void *arg)
+{
+	struct scope_atoms *atoms = scope_atoms_new();
+
+	if (!atoms)
+		return -ENOMEM;
+	*vm = (struct scope_vm){
+		.layout = layout,
+		.read = read,
+		.arg = arg,
+		.atoms = atoms,
+	};
+	return 0;
+}
+
+void scope_vm_done(struct scope_vm *vm)
+{
+	scope_atoms_free(vm->atoms);
+	vm->atoms = NULL;
+}
+
+/* The shifts come from the target's memory: keep them defined. */
+static uint64_t data_of(const struct scope_vm *vm, const struct scope_pixdata *t,
+			uint64_t word)
+{
+	uint64_t pixdata = word >> 4;
+
+	if (!vm->layout->pixdata)
+		return pixdata & OLD_DATA_MASK;
+	return (pixdata & ~t->pix_mask) |
+	       ((pixdata >> (t->cl_shift & 63)) & t->cl_mask) |
+	       ((pixdata & t->cli_mask) << (t->cli_shift & 63));
+}
+
+static unsigned number_bits(const struct scope_vm *vm)
+{
+	return vm->layout->pixdata ? NUMBER_BITS : OLD_NUMBER_BITS;
+}
+
+uint64_t scope_vm_pid_number(const struct scope_vm *vm, uint64_t pid,
+			     uint64_t *ret_serial)
+{
+	uint64_t data = data_of(vm, &vm->procs, pid);
+	unsigned bits = number_bits(vm);
+
+	*ret_serial = data >> bits;
+	return data & ((1ull << bits) - 1);
+}
+
+uint64_t scope_vm_port_number(const struct scope_vm *vm, uint64_t port)
+{
+	return data_of(vm, &vm->ports, port);
+}
+
+void scope_vm_put_pid(const struct scope_vm *vm, uint64_t pid,
+		      struct scope_buf *out)
+{
+	uint64_t serial, num = scope_vm_pid_number(vm, pid, &serial);
+
+	scope_buf_lit(out, "<0.");
+	scope_buf_u64(out, num);
+	scope_buf_char(out, '.');
+	scope_buf_u64(out, serial);
+	scope_buf_char(out, '>');
+}
+
+void scope_vm_put_port(const struct scope_vm *vm, uint64_t port,
+		       struct scope_buf *out)
+{
+	scope_buf_lit(out, "#Port<0.");
+	scope_buf_u64(out, scope_vm_port_number(vm, port));
+	scope_buf_char(out, '>');
+}
+
+/* A decimal number of at most `bits` bits at *s, which it moves on. */
+static bool number(const char **s, unsigned bits, uint64_t *ret)
+{
+	uint64_t v = 0;
+	const char *p = *s;
+
+	if (*p < '0' || *p > '9')
+		return false;
+	for (; *p >= '0' && *p <= '9'; p++) {
+		v = v * 10 + (uint64_t)(*p - '0');
+		if (v >> bits)
+			return false;
+	}
+	*s = p;
+	*ret = v;
+	return true;
+}
+
+uint64_t scope_vm_parse_pid(const struct scope_vm *vm, const char *text)
+{
+	const struct scope_pixdata *t = &vm->procs;
+	unsigned bits = number_bits(vm);
+	unsigned serial_bits = vm->layout->pixdata ? 32 : 28 - bits;
+	uint64_t node, num, serial, data, slot;
+	bool angle = *text == '<';
+	const char *s = text + angle;
+
+	if (!number(&s, 1, &node) || node != 0 || *s++ != '.' ||
+	    !number(&s, bits, &num) || *s++ != '.' ||
+	    !number(&s, serial_bits, &serial))
+		return 0;
+	if (angle && *s++ != '>')
+		return 0;
+	if (*s)
+		return 0;
+	data = serial << bits | num;
+	slot = ((data & t->cl_mask) << (t->cl_shift & 63)) |
+	       ((data >> (t->cli_shift & 63)) & t->cli_mask);
+	if (!vm->layout->pixdata)
+		return (slot & 0xffffffff) << 32 | data << 4 | TAG_PID;
+	return ((data & ~t->pix_mask) | slot) << 4 | TAG_PID;
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+#include "causal/mailbox.h"
+
+#include <string.h>
+
+#include "base/map.h"
+
+#define NONE UINT32_MAX
+#define SEARCH_MAX 1024 /* items looked at for a match by order */
+
+struct item {
+	uint64_t to, addr, ts, n;
+	struct scope_shape shape;
+	uint32_t prev, next; /* in the receiver's list, oldest first */
+	uint8_t what;
+	bool used;
+};
+
+struct scope_mailbox {
+	struct item *items;	   /* a ring: `at` is reused next */
+	uint32_t at;
+	uint64_t n;
+	struct scope_map *by_addr; /* mix(to, addr) -> index */
+	struct scope_map *heads;   /* receiver -> first << 32 | last */
+};
+
+struct scope_mailbox *scope_mailbox_new(void)
+{
+	struct scope_mailbox *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return NULL;
+	m->items = calloc(SCOPE_MAILBOX_MAX, sizeof(*m->items));
+	m->by_addr = scope_map_new(SCOPE_MAILBOX_MAX);
+	m->heads = scope_map_new(SCOPE_MAILBOX_MAX);
+	if (!m->items || !m->by_addr || !m->heads) {
+		scope_mailbox_free(m);
+		return NULL;
+	}
+	return m;
+}
+
+void scope_mailbox_free(struct scope_mailbox *m)
+{
+	if (!m)
+		return;
+	free(m->items);
+	scope_map_free(m->by_addr);
+	scope_map_free(m->heads);
+	free(m);
+}
+
+/* Never 0; a collision is found out by comparing the item. */
+static uint64_t mix(uint64_t to, uint64_t addr)
+{
+	uint64_t k = (to * 0x9e3779b97f4a7c15ull) ^ addr;
+
+	return k ? k : 1;
+}
+
+static void unlink_item(struct scope_mailbox *m, uint32_t i)
+{
+	struct item *it = &m->items[i];
+	uint32_t first, last;
+	uint64_t head = 0, at;
+
+	if (it->addr && scope_map_get(m->by_addr, mix(it->to, it->addr), &at) &&
+	    at == i)
+		(void)scope_map_take(m->by_addr, mix(it->to, it->addr), NULL);
+	(void)scope_map_get(m->heads, it->to, &head);
+	first = (uint32_t)(head >> 32);
+	last = (uint32_t)head;
+	if (it->prev != NONE)
+		m->items[it->prev].next = it->next;
+	else
+		first = it->next;
+	if (it->next != NONE)
+		m->items[it->next].prev = it->prev;
+	else
+		last = it->prev;
+	if (first == NONE)
+		(void)scope_map_take(m->heads, it->to, NULL);
+	else
+		(void)scope_map_put(m->heads, it->to,
+				    (uint64_t)first << 32 | last);
+	it->used = false;
+}
+
+uint64_t scope_mailbox_sent(struct scope_mailbox *m, uint64_t to, uint64_t addr,
+			    enum scope_queued what,
+			    const struct scope_shape *shape, uint64_t ts_ns)
+{
+	uint32_t i = m->at, last = NONE, first = i;
+	struct item *it = &m->items[i];
+	uint64_t head;
+
+	m->n++;
+	if (!to)
+		return m->n;
+	if (it->used)
+		unlink_item(m, i);
+	m->at = (i + 1) % SCOPE_MAILBOX_MAX;
+	if (scope_map_get(m->heads, to, &head)) {
+		first = (uint32_t)(head >> 32);
+		last = (uint32_t)head;
+	}
+	*it = (struct item){
+		.to = to,
+		.addr = addr,
+		.ts = ts_ns,
+		.n = m->n,
+		.shape = *shape,
+		.prev = last,
+		.next = NONE,
+		.what = (uint8_t)what,
+		.used = true,
+	};
+	if (scope_map_put(m->heads, to, (uint64_t)first << 32 | i) < 0) {
+		it->used = false;
+		return m->n;
+	}
+	if (last != NONE)
+		m->items[last].next = i;
+	if (addr)
+		(void)scope_map_put(m->by_addr, mix(to, addr), i);
+	return m->n;
+}
+
+static bool same(const struct item *it, enum scope_queued what,
+		 const struct scope_shape *shape)
+{
+	if (it->what != (uint8_t)what || it->shape.from != shape->from)
+		return false;
+	return what != SCOPE_QUEUED_MESSAGE ||
+	       (it->shape.first == shape->first &&
+		it->shape.words == shape->words);
+}
+
+bool scope_mailbox_received(struct scope_mailbox *m, uint64_t to, uint64_t addr,
+			    enum scope_queued what,
+			    const struct scope_shape *shape,
+			    struct scope_match *ret_match)
+{
+	uint64_t v;
+	uint32_t i = NONE;
+	bool by_order = false;
+
+	if (addr && what == SCOPE_QUEUED_MESSAGE &&
+	    scope_map_get(m->by_addr, mix(to, addr), &v) &&
+	    m->items[v].to == to && m->items[v].addr == addr &&
+	    same(&m->items[v], what, shape)) {
+		i = (uint32_t)v;
+	} else if (scope_map_get(m->heads, to, &v)) {
+		by_order = what == SCOPE_QUEUED_MESSAGE;
+		i = (uint32_t)(v >> 32);
+		for (unsigned k = 0;
+		     i != NONE && !same(&m->items[i], what, shape); k++)
+			i = k < SEARCH_MAX ? m->items[i].next : NONE;
+	}
+	if (i == NONE)
+		return false;
+	*ret_match = (struct scope_match){
+		.ts_ns = m->items[i].ts,
+		.addr = m->items[i].addr,
+		.n = m->items[i].n,
+		.by_order = by_order,
+	};
+	unlink_item(m, i);
+	return true;
+}
+
+void scope_mailbox_ended(struct scope_mailbox *m, uint64_t pid)
+{
+	uint64_t head;
+
+	while (scope_map_get(m->heads, pid, &head))
+		unlink_item(m, (uint32_t)(head >> 32));
+}

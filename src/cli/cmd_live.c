@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cmd.h"
+#include "cli/exit.h"
+#include "cli/jsonl.h"
+#include "cli/live.h"
+#include "cli/live_conf.h"
+#include "pipeline/run.h"
+#include "target/find.h"
+#include "target/target.h"
+
+#define FLUSH_MS 5000
+#define LIVE_TICK_MS 250
+
+/* Of one run of the command: what its callbacks need. */
+struct session {
+	const struct scope_live_conf *conf;
+	struct scope_sink tee;	/* hands on to `out`, and looks at node.attach */
+	struct scope_sink *out; /* borrowed */
+	bool has_hints;		/* stderr is for people */
+};
+
+/*
+ * The first signal asks for a clean end; the handler is gone then, and a
+ * second one ends the program at once (the kernel takes the probes away).
+ */
+static void on_stop(int sig)
+{
+	(void)sig;
+	scope_run_stop();
+}
+
+/* On a terminal the second signal, or a crash, must give it back first. */
+static void on_fatal(int sig)
+{
+	scope_live_rescue();
+	(void)signal(sig, SIG_DFL);
+	(void)raise(sig);
+}
+
+static void on_stop_live(int sig)
+{
+	scope_run_stop();
+	(void)signal(sig, on_fatal);
+}
+
+static void handle(int sig, void (*fn)(int), int flags)
+{
+	struct sigaction sa = { .sa_handler = fn, .sa_flags = flags };
+
+	(void)sigemptyset(&sa.sa_mask);
+	(void)sigaction(sig, &sa, NULL);
+}
+
+static void handle_signals(bool is_live)
+{
+	static const int stops[] = { SIGINT, SIGTERM, SIGHUP };
+	static const int crashes[] = { SIGSEGV, SIGBUS,	 SIGILL,
+				       SIGFPE,	SIGABRT, SIGQUIT };
+
+	for (size_t i = 0; i < sizeof(stops) / sizeof(*stops); i++)
+		handle(stops[i], is_live ? on_stop_live : on_stop,
+		       is_live ? 0 : (int)SA_RESETHAND);
+	for (size_t i = 0; is_live && i < sizeof(crashes) / sizeof(*crashes);
+	     i++)
+		handle(crashes[i], on_fatal, (int)SA_RESETHAND);
+}
+
+static void progress(void *arg, const char *text)
+{
+	const struct session *s = arg;
+
+	if (s->has_hints || s->conf->verbose)
+		fprintf(stderr, "scope-bpf: %s\n", text);
+}
+
+/* -v: what was attached, from what the stream says about it. */
+static void say_attached(const struct scope_event *ev)
+{
+	for (size_t i = 0; i < ev->nfields; i++) {
+		const struct scope_field *f = &ev->fields[i];
+		const struct scope_field_info *info = scope_field_info(f->key);
+
+		if (info->type == SCOPE_T_TEXT || info->type == SCOPE_T_JSON)
+			fprintf(stderr, "scope-bpf: %s: %.*s\n", info->key,
+				(int)f->len, f->text);
+	}
+}
+
+static int tee_event(struct scope_sink *sink, const struct scope_event *ev)
+{
+	struct session *s = (struct session *)((char *)sink -
+					       offsetof(struct session, tee));
+
+	if (ev->kind == SCOPE_KIND_NODE_ATTACH && s->conf->verbose)
+		say_attached(ev);
+	return s->out->event(s->out, ev);
+}
+
+static void tee_tick(struct scope_sink *sink, uint64_t mono_ns)
+{
+	struct session *s = (struct session *)((char *)sink -
+					       offsetof(struct session, tee));
+
+	s->out->tick(s->out, mono_ns);
+}
+
+static void say_totals(const struct session *s,
+		       const struct scope_run_totals *t)
+{
+	uint64_t delivered = 0;
+
+	if (!s->has_hints)
+		return;
+	for (size_t i = 0; i < SCOPE_KIND_MAX; i++)
+		delivered += t->delivered[i];
+	fprintf(stderr, "scope-bpf: %s%" PRIu64 " events, %" PRIu64 " lost%s\n",
+		t->node_ended ? "the node ended; " : "", delivered,
+		t->lost_all,
+		t->lost_all ? "; a larger --buffer, fewer --events or a "
+			      "--process may help" :
+			      "");
+}
+
+static struct scope_run_opts run_opts(const struct scope_live_conf *c)
+{
+	return (struct scope_run_opts){
+		.kinds = c->kinds,
+		.term_words = c->term_words,
+		.buffer_bytes = c->buffer_bytes,
+		.duration_ns = c->duration_ns,
+		.processes = c->processes,
+	};
+}
+
+/* 0, or -errno with words in err. */
+static int run_json(struct session *s, struct scope_target *t,
+		    struct scope_run_totals *totals, struct scope_err *err)
+{
+	const struct scope_target_info *info = scope_target_info(t);
+	struct scope_json_opts opts = {
+		.syntax = s->conf->syntax,
+		.node = info->node,
+		.os_pid = info->pid,
+	};
+	struct scope_run_opts run = run_opts(s->conf);
+	scope_auto(scope_jsonl) j = NULL;
+	int r, f;
+
+	r = scope_jsonl_new(STDOUT_FILENO, scope_target_vm(t), &opts,
+			    scope_run_stop, &j);
+	if (r < 0)
+		return scope_fail(err, r, "can't start writing: %s",
+				  strerror(-r));
+	s->out = scope_jsonl_sink(j);
+	run.progress = progress;
+	run.progress_arg = s;
+	handle_signals(false);
+	r = scope_run(t, &run, &s->tee, totals, err);
+	f = scope_jsonl_finish(j, FLUSH_MS, r < 0 ? NULL : err);
+	return r < 0 ? r : f;
+}
+
+static bool wants_color(const struct scope_live_conf *c)
+{
+	const char *no = getenv("NO_COLOR");
+
+	return c->color == SCOPE_COLOR_ALWAYS ||
+	       (c->color == SCOPE_COLOR_AUTO && !(no && *no));
+}
+
+static int run_live(struct session *s, struct scope_target *t,
+		    struct scope_run_totals *totals, struct scope_err *err)
+{
+	const struct scope_target_info *info = scope_target_info(t);
+	struct scope_live_opts opts = {
+		.vm = scope_target_vm(t),
+		.syntax = s->conf->syntax,
+		.has_color = wants_color(s->conf),
+		.node = info->node,
+		.otp = info->otp,
+		.events = s->conf->events,
+		.kinds = s->conf->kinds,
+		.os_pid = info->pid,
+		.is_filtered = s->conf->nprocesses > 0,
+		.stop = scope_run_stop,
+	};
+	struct scope_run_opts run = run_opts(s->conf);
+	scope_auto(scope_live) l = NULL;
+	int r;
+
+	handle_signals(true);
+	r = scope_live_new(&opts, &l, err);
+	if (r < 0)
+		return r;
+	s->out = scope_live_sink(l);
+	run.tick_ms = LIVE_TICK_MS;
+	run.progress = scope_live_progress;
+	run.progress_arg = l;
+	return scope_run(t, &run, scope_live_sink(l), totals, err);
+}
+
+static int watch(const struct scope_live_conf *c, struct scope_err *err)
+{
+	struct scope_run_totals totals = { 0 };
+	scope_auto(scope_target) t = NULL;
+	struct session s = {
+		.conf = c,
+		.tee = { .event = tee_event, .tick = tee_tick },
+		.has_hints = isatty(STDERR_FILENO) && !c->is_quiet,
+	};
+	pid_t pid;
+	int r;
+
+	r = scope_find_pid(c->target, &pid, err);
+	if (r < 0)
+		return scope_cmd_complain(r, err);
+	r = scope_target_open(pid, &t, err);
+	if (r < 0)
+		return scope_cmd_complain(r, err);
+	if (c->wants_json || !isatty(STDOUT_FILENO))
+		r = run_json(&s, t, &totals, err);
+	else
+		r = run_live(&s, t, &totals, err);
+	/* Who reads, as head(1) does, until enough was seen had its fill. */
+	if (r == -EPIPE)
+		return SCOPE_EXIT_OK;
+	if (r < 0)
+		(void)scope_cmd_complain(r, err);
+	else
+		say_totals(&s, &totals);
+	if (c->is_strict && totals.lost_all && (r >= 0 || r == -ETIMEDOUT))
+		return SCOPE_EXIT_LOST;
+	return (int)scope_exit_of(r);
+}
+
+static int live(const struct scope_cmd *cmd, int argc, char **argv)
+{
+	struct scope_live_conf conf;
+	struct scope_err err = { 0 };
+	int r;
+
+	r = scope_live_conf_parse(cmd, argc, argv, &conf, &err);
+	if (r < 0)
+		return scope_cmd_complain(r, &err);
+	if (conf.wants_help)
+		scope_cmd_usage(cmd, stdout);
+	else if (conf.wants_version)
+		scope_cmd_version(stdout);
+	else
+		return watch(&conf, &err);
+	return scope_cmd_finish_stdout();
+}
+
+const struct scope_cmd scope_cmd_live = {
+	.name = "",
+	.args = "[OPTIONS] [PID|NAME]",
+	.help = "Watch an Erlang node from outside: a table on a terminal, "
+		"else JSON lines",
+	.words = SCOPE_WORDS_NODES,
+	.opts = scope_live_opts,
+	.run = live,
+};

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/live_conf.h"
+
+#include <string.h>
+
+#include "cli/units.h"
+
+#define BUFFER_MIN (64u << 10)
+#define BUFFER_MAX (1u << 30)
+
+/* What an option does; in the order of the table. */
+enum {
+	OPT_PID,
+	OPT_EVENTS,
+	OPT_PROCESS,
+	OPT_DURATION,
+	OPT_JSON,
+	OPT_TERMS,
+	OPT_ELIXIR,
+	OPT_TERM_JSON,
+	OPT_STRATEGY,
+	OPT_BUFFER,
+	OPT_STRICT,
+	OPT_QUIET,
+	OPT_VERBOSE,
+	OPT_COLOR,
+	OPT_HELP,
+	OPT_VERSION,
+};
+
+const struct scope_opt scope_live_opts[] = {
+	[OPT_PID] = { 'p', "pid", "PID", SCOPE_WORDS_NODES,
+		      "Watch the node with this process id" },
+	[OPT_EVENTS] = { 'e', "events", "LIST", SCOPE_WORDS_KINDS,
+			 "Kinds and groups to watch; -NAME takes away" },
+	[OPT_PROCESS] = { 0, "process", "PROCESS", NULL,
+			  "Only events of <0.1.0> or of a registered name" },
+	[OPT_DURATION] = { 'd', "duration", "TIME", NULL,
+			   "Stop after 10s, 500ms, 5m, 1h" },
+	[OPT_JSON] = { 0, "json", NULL, NULL,
+		       "JSON lines, on a terminal too" },
+	[OPT_TERMS] = { 0, "terms", "WORDS", NULL,
+			"Words of a term to copy, 0..512; 0: no contents" },
+	[OPT_ELIXIR] = { 0, "elixir", NULL, NULL,
+			 "Terms in Elixir's syntax" },
+	[OPT_TERM_JSON] = { 0, "term-json", NULL, NULL,
+			    "Terms as tagged JSON objects" },
+	[OPT_STRATEGY] = { 0, "strategy", "NAME", "full",
+			   "full: every event of the kinds watched" },
+	[OPT_BUFFER] = { 0, "buffer", "SIZE", NULL,
+			 "Kernel buffers in all, 64K..1G; 8M" },
+	[OPT_STRICT] = { 0, "strict", NULL, NULL,
+			 "Exit with 5 when events were lost" },
+	[OPT_QUIET] = { 'q', "quiet", NULL, NULL,
+			"Errors only on the standard error" },
+	[OPT_VERBOSE] = { 'v', "verbose", NULL, NULL,
+			  "Say what is done and attached" },
+	[OPT_COLOR] = { 0, "color", "WHEN", "auto always never",
+			"auto, always or never" },
+	[OPT_HELP] = { 'h', "help", NULL, NULL, "Print this text" },
+	[OPT_VERSION] = { 0, "version", NULL, NULL, "Print the version" },
+	{ 0 },
+};
+
+static int set_target(struct scope_live_conf *c, const char *value, bool is_pid,
+		      struct scope_err *err)
+{
+	uint64_t pid;
+
+	if (is_pid && (scope_parse_number(value, &pid) < 0 || pid == 0 ||
+		       pid > INT32_MAX))
+		return scope_fail(err, -EINVAL,
+				  "--pid takes a process id, not '%s'; a name "
+				  "goes without an option",
+				  value);
+	if (c->target)
+		return scope_fail(err, -EINVAL,
+				  "one node at a time: '%s' or '%s'", c->target,
+				  value);
+	c->target = value;
+	return 0;
+}
+
+/* --events may be given again: the lists are put together. */
+static int add_events(struct scope_live_conf *c, const char *value,
+		      struct scope_err *err)
+{
+	size_t at = strlen(c->events);
+	size_t len = strlen(value);
+
+	if (!len)
+		return scope_fail(err, -EINVAL, "--events names no kind");
+	if (at + len + 2 > sizeof(c->events))
+		return scope_fail(err, -EINVAL,
+				  "--events has more than %zu bytes",
+				  sizeof(c->events) - 2);
+	if (at)
+		c->events[at++] = ',';
+	memcpy(c->events + at, value, len + 1);
+	return 0;
+}
+
+static int add_process(struct scope_live_conf *c, const char *value,
+		       struct scope_err *err)
+{
+	if (!*value)
+		return scope_fail(err, -EINVAL,
+				  "--process takes a pid or a name");
+	if (c->nprocesses == SCOPE_PROCESSES_MAX)
+		return scope_fail(err, -EINVAL, "more than %d --process",
+				  SCOPE_PROCESSES_MAX);
+	c->processes[c->nprocesses++] = value;
+	return 0;
+}
+
+static int set_strategy(const char *value, struct scope_err *err)
+{
+	if (!strcmp(value, "full"))
+		return 0;
+	if (!strcmp(value, "minimal") || !strcmp(value, "balanced"))
+		return scope_fail(err, -EINVAL,
+				  "--strategy %s is not available in this "
+				  "version; full is",
+				  value);
+	return scope_fail(err, -EINVAL, "--strategy takes full, not '%s'",
+			  value);
+}
+
+static int set_color(struct scope_live_conf *c, const char *value,
+		     struct scope_err *err)
+{
+	static const char *const words[] = { "auto", "always", "never" };
+
+	for (unsigned i = 0; i < 3; i++) {
+		if (strcmp(value, words[i]) == 0) {
+			c->color = (enum scope_color)i;
+			return 0;
+		}
+	}
+	return scope_fail(err, -EINVAL,
+			  "--color takes auto, always or never, not '%s'",
+			  value);
+}
+
+static int set_syntax(struct scope_live_conf *c, enum scope_syntax syntax,
+		      struct scope_err *err)
+{
+	if (c->has_syntax && c->syntax != syntax)
+		return scope_fail(err, -EINVAL,
+				  "--elixir and --term-json exclude each other");
+	c->syntax = syntax;
+	c->has_syntax = true;
+	return 0;
+}
+
+static int set_number(struct scope_live_conf *c, long which, const char *value,
+		      struct scope_err *err)
+{
+	uint64_t n = 0;
+
+	switch (which) {
+	case OPT_DURATION:
+		if (scope_parse_duration(value, &n) < 0 || n == 0)
+			return scope_fail(err, -EINVAL,
+					  "--duration takes a time such as 10s "
+					  "or 500ms, not '%s'",
+					  value);
+		c->duration_ns = n;
+		return 0;
+	case OPT_BUFFER:
+		if (scope_parse_size(value, &n) < 0 || n < BUFFER_MIN ||
+		    n > BUFFER_MAX)
+			return scope_fail(err, -EINVAL,
+					  "--buffer takes a size from 64K to "
+					  "1G, not '%s'",
+					  value);
+		c->buffer_bytes = n;
+		return 0;
+	default:
+		if (scope_parse_number(value, &n) < 0 ||
+		    n > SCOPE_TERM_WORDS_MAX)
+			return scope_fail(err, -EINVAL,
+					  "--terms takes a number of words "
+					  "from 0 to %d, not '%s'",
+					  SCOPE_TERM_WORDS_MAX, value);
+		c->term_words = (unsigned)n;
+		return 0;
+	}
+}
+
+static int set_flag(struct scope_live_conf *c, long which)
+{
+	switch (which) {
+	case OPT_JSON:
+		c->wants_json = true;
+		break;
+	case OPT_STRICT:
+		c->is_strict = true;
+		break;
+	case OPT_QUIET:
+		c->is_quiet = true;
+		break;
+	case OPT_VERBOSE:
+		c->verbose++;
+		break;
+	case OPT_HELP:
+		c->wants_help = true;
+		break;
+	case OPT_VERSION:
+		c->wants_version = true;
+		break;
+	}
+	return 0;
+}
+
+static int set(void *arg, const struct scope_opt *opt, const char *value,
+	       struct scope_err *err)
+{
+	struct scope_live_conf *c = arg;
+	long which = opt - scope_live_opts;
+
+	switch (which) {
+	case OPT_PID:
+		return set_target(c, value, true, err);
+	case OPT_EVENTS:
+		return add_events(c, value, err);
+	case OPT_PROCESS:
+		return add_process(c, value, err);
+	case OPT_STRATEGY:
+		return set_strategy(value, err);
+	case OPT_COLOR:
+		return set_color(c, value, err);
+	case OPT_ELIXIR:
+		return set_syntax(c, SCOPE_SYNTAX_ELIXIR, err);
+	case OPT_TERM_JSON:
+		return set_syntax(c, SCOPE_SYNTAX_JSON, err);
+	case OPT_DURATION:
+	case OPT_BUFFER:
+	case OPT_TERMS:
+		return set_number(c, which, value, err);
+	default:
+		return set_flag(c, which);
+	}
+}
+
+static int finish_kinds(struct scope_live_conf *c, struct scope_err *err)
+{
+	const char *bad = "";
+	size_t len = 0;
+
+	if (!*c->events) {
+		c->kinds = scope_kinds_default();
+		return 0;
+	}
+	if (scope_kinds_parse(c->events, &c->kinds, &bad, &len) < 0)
+		return scope_fail(err, -EINVAL,
+				  "--events: '%.*s' is no kind or group of "
+				  "this version; scope-bpf-events(7) lists them",
+				  (int)(len < 100 ? len : 100), bad);
+	return 0;
+}
+
+int scope_live_conf_parse(const struct scope_cmd *cmd, int argc, char **argv,
+			  struct scope_live_conf *ret_conf,
+			  struct scope_err *err)
+{
+	struct scope_live_conf *c = ret_conf;
+	int at, r;
+
+	memset(c, 0, sizeof(*c));
+	c->buffer_bytes = SCOPE_BUFFER_DEFAULT;
+	c->term_words = SCOPE_TERM_WORDS_DEFAULT;
+	at = scope_cmd_parse(cmd, argc, argv, set, c, err);
+	if (at < 0)
+		return at;
+	if (c->wants_help || c->wants_version)
+		return 0;
+	for (; at < argc; at++) {
+		if (!*argv[at])
+			return scope_fail(err, -EINVAL,
+					  "an empty name means no node");
+		r = set_target(c, argv[at], false, err);
+		if (r < 0)
+			return r;
+	}
+	return finish_kinds(c, err);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * live_conf: what the default command was asked to do.
+ *
+ * Limits:  SCOPE_PROCESSES_MAX --process options; --events of at most
+ *          SCOPE_EVENTS_LEN bytes in all. More is a usage error.
+ * Errors:  -EINVAL with words in err.
+ * Memory:  text is borrowed from argv.
+ */
+#ifndef SCOPE_CLI_LIVE_CONF_H
+#define SCOPE_CLI_LIVE_CONF_H
+
+#include "beam/term.h"
+#include "cli/cmd.h"
+
+#define SCOPE_PROCESSES_MAX 64
+#define SCOPE_EVENTS_LEN 1024
+#define SCOPE_BUFFER_DEFAULT (8u << 20)
+
+enum scope_color {
+	SCOPE_COLOR_AUTO,
+	SCOPE_COLOR_ALWAYS,
+	SCOPE_COLOR_NEVER,
+};
+
+struct scope_live_conf {
+	bool wants_help, wants_version;
+	const char *target; /* PID or name; NULL: the only node */
+	char events[SCOPE_EVENTS_LEN]; /* as given; "": the default set */
+	scope_kindset kinds;
+	uint64_t duration_ns; /* 0: until stopped */
+	uint64_t buffer_bytes;
+	unsigned term_words;
+	enum scope_syntax syntax;
+	enum scope_color color;
+	bool has_syntax;
+	bool wants_json, is_strict, is_quiet;
+	unsigned verbose;
+	size_t nprocesses;
+	const char *processes[SCOPE_PROCESSES_MAX + 1]; /* NULL-ended */
+};
+
+/* argv[0] is skipped. Help and version make what follows them unimportant. */
+int scope_live_conf_parse(const struct scope_cmd *cmd, int argc, char **argv,
+			  struct scope_live_conf *ret_conf,
+			  struct scope_err *err);
+
+/* The options, for the command's table. Static. */
+extern const struct scope_opt scope_live_opts[];
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * units: numbers with units, as people write them on a command line.
+ *
+ * Errors:  -EINVAL not of that form; -ERANGE too large. *ret is untouched.
+ * Threads: pure functions.
+ */
+#ifndef SCOPE_CLI_UNITS_H
+#define SCOPE_CLI_UNITS_H
+
+#include <stdint.h>
+
+/* "10s", "1.5m", "250ms", "2h"; seconds without a unit. */
+int scope_parse_duration(const char *s, uint64_t *ret_ns);
+/* "65536", "64K", "8M", "1G": powers of 1024. */
+int scope_parse_size(const char *s, uint64_t *ret_bytes);
+/* Decimal digits alone. */
+int scope_parse_number(const char *s, uint64_t *ret_n);
+
+#endif

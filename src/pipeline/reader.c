@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+#include "pipeline/reader.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "pipeline/ring.h"
+
+#define CLOCK_MIN_NS 1000000u  /* 1 ms */
+#define CLOCK_MAX_NS 10000000u /* 10 ms */
+/* Bytes of one drain above which the clock goes faster, below slower. */
+#define BUSY_BYTES (64u << 10)
+#define QUIET_BYTES (16u << 10)
+
+struct scope_reader {
+	struct scope_probe *probe; /* borrowed */
+	int stop_fd, pidfd;	   /* borrowed */
+	int full_fd, empty_fd;	   /* eventfds: something was put there */
+	struct scope_ring full, empty;
+	struct scope_batch *batches; /* owned, SCOPE_BATCHES of them */
+	struct scope_batch *now;     /* being filled; NULL: none was free */
+	pthread_t thread;
+	bool started;
+	atomic_bool end;
+	uint64_t drained; /* bytes of this drain */
+	uint64_t clock_ns;
+	uint64_t losses_at; /* when losses were last looked at */
+	struct scope_counters *seen; /* one for each CPU */
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void tell(int fd)
+{
+	uint64_t one = 1;
+
+	(void)!write(fd, &one, sizeof(one));
+}
+
+static struct scope_batch *take_empty(struct scope_reader *r)
+{
+	struct scope_batch *b = scope_ring_get(&r->empty);
+
+	if (b) {
+		b->used = 0;
+		b->live = 0;
+		b->last = false;
+		b->node_ended = false;
+	}
+	return b;
+}
+
+static void hand_over(struct scope_reader *r, uint64_t safe_ns)
+{
+	struct timespec t;
+
+	if (!r->now)
+		return;
+	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	r->now->safe_ns = safe_ns;
+	r->now->cpu_ns =
+		(uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	/* As many slots as batches: never full. */
+	(void)scope_ring_put(&r->full, r->now);
+	r->now = take_empty(r);
+	tell(r->full_fd);
+}
+
+static int on_record(void *arg, const void *data, size_t len)
+{
+	struct scope_reader *r = arg;
+	struct scope_batch *b = r->now;
+
+	/* There was room for the largest record: see the end. */
+	memcpy(b->data + b->used, data, len);
+	b->used += (uint32_t)((len + 7) & ~7ul);
+	r->drained += len;
+	if (SCOPE_BATCH_BYTES - b->used >= SCOPE_REC_MAX)
+		return 0;
+	/* What is in it may still be followed by something older. */
+	hand_over(r, 0);
+	return r->now ? 0 : -EAGAIN;
+}
+
+static void put_loss(struct scope_reader *r, unsigned cpu, unsigned kind,
+		     unsigned cause, uint64_t count, uint64_t now)
+{
+	struct scope_rec rec = {
+		.ts_ns = now,
+		.len = sizeof(rec),
+		.kind = SCOPE_KIND_LOSS,
+		.cpu = (__u16)cpu,
+		.a = { kind, cause, count, r->losses_at },
+	};
+
+	(void)on_record(r, &rec, sizeof(rec));
+}
+
+/* Put what was lost since the last look into the batch. */
+static void put_losses(struct scope_reader *r, uint64_t now)
+{
+	for (unsigned cpu = 0; cpu < scope_probe_cpus(r->probe); cpu++) {
+		const struct scope_counters *c =
+			scope_probe_counters(r->probe, cpu);
+		__u64 *seen = &r->seen[cpu].lost[0][0];
+		const __u64 *lost = &c->lost[0][0];
+
+		for (unsigned i = 0; i < SCOPE_LOSS_MAX * SCOPE_KIND_WIRE_MAX;
+		     i++) {
+			uint64_t v = __atomic_load_n(&lost[i],
+						     __ATOMIC_RELAXED);
+
+			if (v == seen[i] || !r->now)
+				continue;
+			put_loss(r, cpu, i % SCOPE_KIND_WIRE_MAX,
+				 i / SCOPE_KIND_WIRE_MAX, v - seen[i], now);
+			seen[i] = v;
+		}
+	}
+	r->losses_at = now;
+}
+
+/* One round: read what is there, say what was lost, hand over. False: there
+ * was no batch to put it in. */
+static bool drain(struct scope_reader *r)
+{
+	uint64_t now = now_ns();
+
+	r->drained = 0;
+	if (!r->now)
+		r->now = take_empty(r);
+	if (!r->now)
+		return false;
+	if (scope_probe_drain(r->probe, on_record, r) < 0 && !r->now)
+		return false;
+	put_losses(r, now);
+	hand_over(r, now);
+	return true;
+}
+
+static void set_clock(struct scope_reader *r)
+{
+	if (r->drained > BUSY_BYTES)
+		r->clock_ns = r->clock_ns / 2;
+	else if (r->drained < QUIET_BYTES)
+		r->clock_ns = r->clock_ns + r->clock_ns / 4;
+	if (r->clock_ns < CLOCK_MIN_NS)
+		r->clock_ns = CLOCK_MIN_NS;
+	if (r->clock_ns > CLOCK_MAX_NS)
+		r->clock_ns = CLOCK_MAX_NS;
+}
+
+/* Sleep until the next tick; 1: stop, 2: the node ended. */
+static int wait_tick(struct scope_reader *r)
+{
+	struct pollfd fds[] = { { .fd = r->stop_fd, .events = POLLIN },
+				{ .fd = r->pidfd, .events = POLLIN } };
+	struct timespec t = { .tv_nsec = (long)r->clock_ns };
+
+	if (ppoll(fds, 2, &t, NULL) <= 0)
+		return 0;
+	return fds[0].revents ? 1 : fds[1].revents ? 2 : 0;
+}
+
+/* Wait for a batch to come back. */
+static void wait_empty(struct scope_reader *r)
+{
+	struct pollfd fd = { .fd = r->empty_fd, .events = POLLIN };
+	uint64_t n;
+
+	if (poll(&fd, 1, 100) > 0)
+		(void)!read(r->empty_fd, &n, sizeof(n));
+}
+
+static void *run(void *arg)
+{
+	struct scope_reader *r = arg;
+	int why = 0;
+
+	(void)prctl(PR_SET_NAME, "scope-reader");
+	while (!why && !atomic_load(&r->end)) {
+		why = wait_tick(r);
+		if (!why) {
+			(void)drain(r);
+			set_clock(r);
+		}
+	}
+	scope_probe_detach(r->probe);
+	while (!atomic_load(&r->end) && !drain(r))
+		wait_empty(r);
+	/* The probes are off, so what an empty drain leaves is nothing. */
+	while (!atomic_load(&r->end) && (!drain(r) || r->drained))
+		wait_empty(r);
+	while (!atomic_load(&r->end) && !r->now) {
+		wait_empty(r);
+		r->now = take_empty(r);
+	}
+	if (r->now) {
+		r->now->last = true;
+		r->now->node_ended = why == 2;
+		hand_over(r, UINT64_MAX);
+	}
+	return NULL;
+}
+
+int scope_reader_new(struct scope_probe *probe, int stop_fd, int pidfd,
+		     struct scope_reader **ret_reader, struct scope_err *err)
+{
+	scope_auto(scope_reader) r = calloc(1, sizeof(*r));
+	sigset_t all, old;
+	int rc;
+
+	if (!r)
+		return scope_fail(err, -ENOMEM, "out of memory");
+	r->probe = probe;
+	r->stop_fd = stop_fd;
+	r->pidfd = pidfd;
+	r->clock_ns = CLOCK_MIN_NS;
+	r->losses_at = now_ns();
+	r->full_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r->empty_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r->batches = calloc(SCOPE_BATCHES, sizeof(*r->batches));
+	r->seen = calloc(scope_probe_cpus(probe), sizeof(*r->seen));
+	if (r->full_fd < 0 || r->empty_fd < 0 || !r->batches || !r->seen)
+		return scope_fail(err, -ENOMEM, "out of memory");
+	scope_ring_init(&r->full);
+	scope_ring_init(&r->empty);
+	for (size_t i = 0; i < SCOPE_BATCHES; i++)
+		(void)scope_ring_put(&r->empty, &r->batches[i]);
+	/* Signals are for the main thread. */
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_BLOCK, &all, &old);
+	rc = pthread_create(&r->thread, NULL, run, r);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (rc)
+		return scope_fail(err, -rc, "cannot start a thread: %s",
+				  strerror(rc));
+	r->started = true;
+	*ret_reader = scope_take(r);
+	return 0;
+}
+
+void scope_reader_free(struct scope_reader *r)
+{
+	if (!r)
+		return;
+	if (r->started) {
+		atomic_store(&r->end, true);
+		tell(r->empty_fd);
+		(void)pthread_join(r->thread, NULL);
+	}
+	if (r->full_fd > 0)
+		(void)close(r->full_fd);
+	if (r->empty_fd > 0)
+		(void)close(r->empty_fd);
+	free(r->batches);
+	free(r->seen);
+	free(r);
+}
+
+struct scope_batch *scope_reader_get(struct scope_reader *r,
+				     unsigned timeout_ms)
+{
+	struct scope_batch *b = scope_ring_get(&r->full);
+	struct pollfd fd = { .fd = r->full_fd, .events = POLLIN };
+	uint64_t n;
+
+	if (b)
+		return b;
+	if (poll(&fd, 1, (int)timeout_ms) > 0)
+		(void)!read(r->full_fd, &n, sizeof(n));
+	return scope_ring_get(&r->full);
+}
+
+void scope_reader_put(struct scope_reader *r, struct scope_batch *b)
+{
+	(void)scope_ring_put(&r->empty, b);
+	tell(r->empty_fd);
+}

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT */
+#include "pipeline/run.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+#include "pipeline/decode.h"
+#include "pipeline/order.h"
+#include "pipeline/report.h"
+
+#define TICK_MS 250u
+#define LOSS_EVERY_NS 100000000u /* a reader that is slow is told this often */
+#define PROCESSES_MAX 64
+
+struct run {
+	struct scope_target *t; /* borrowed */
+	const struct scope_run_opts *opts;
+	struct scope_sink *sink;
+	struct scope_probe *probe;
+	struct scope_decoder *decoder;
+	struct scope_order *order;
+	struct scope_reader *reader;
+	struct scope_run_totals totals;
+	uint64_t next_id;
+	int64_t wall_offset_ns;
+	uint64_t now_ns; /* of the event in hand */
+	/* lost to a slow sink since it was last told */
+	uint64_t refused[SCOPE_KIND_MAX], refused_since, told_ns;
+	uint64_t out_of_set[SCOPE_KIND_MAX];
+	uint64_t set[PROCESSES_MAX]; /* pid of each opts->processes; 0: none */
+	size_t nset;
+	uint64_t cpu_ns;
+	struct scope_report report;
+};
+
+/* Written by scope_run_stop, from anywhere; made once, never closed. */
+static int stop_fd = -1;
+
+static int stop_fd_get(void)
+{
+	if (stop_fd < 0)
+		stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return stop_fd;
+}
+
+__attribute__((constructor)) static void make_stop_fd(void)
+{
+	(void)stop_fd_get();
+}
+
+void scope_run_stop(void)
+{
+	uint64_t one = 1;
+
+	(void)!write(stop_fd, &one, sizeof(one));
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void say(const struct run *r, const char *text)
+{
+	if (r->opts->progress)
+		r->opts->progress(r->opts->progress_arg, text);
+}
+
+/* -- handing events to the sink ------------------------------------------------ */
+
+static bool deliver(struct run *r, struct scope_event *ev)
+{
+	ev->id = r->next_id;
+	if (r->sink->event(r->sink, ev) < 0)
+		return false;
+	r->next_id++;
+	r->totals.delivered[ev->kind]++;
+	return true;
+}
+
+/* Tell the reader of the stream what it missed for being slow. */
+static void tell_refused(struct run *r, uint64_t now)
+{
+	struct scope_event ev;
+
+	if (!r->refused_since || now < r->told_ns + LOSS_EVERY_NS)
+		return;
+	r->told_ns = now;
+	for (unsigned k = 0; k < SCOPE_KIND_MAX; k++) {
+		if (!r->refused[k])
+			continue;
+		scope_report_output_loss(&ev, k, r->refused[k],
+					 r->refused_since, now,
+					 r->wall_offset_ns);
+		if (!deliver(r, &ev))
+			return;
+		r->refused[k] = 0;
+	}
+	r->refused_since = 0;
+}
+
+static void emit(void *arg, struct scope_event *ev)
+{
+	struct run *r = arg;
+
+	if (r->refused_since)
+		tell_refused(r, ev->mono_ns);
+	if (ev->kind >= SCOPE_KIND_WIRE_MAX && ev->kind != SCOPE_KIND_LOSS)
+		r->totals.emitted[ev->kind]++;
+	if (deliver(r, ev))
+		return;
+	if (ev->kind == SCOPE_KIND_LOSS)
+		return; /* the totals have it */
+	r->totals.lost[SCOPE_LOSS_OUTPUT][ev->kind]++;
+	r->refused[ev->kind]++;
+	if (!r->refused_since)
+		r->refused_since = ev->mono_ns;
+}
+
+/* -- the set of processes ------------------------------------------------------- */
+
+static bool in_set(void *arg, uint64_t pid)
+{
+	struct run *r = arg;
+
+	for (size_t i = 0; i < r->nset; i++)
+		if (r->set[i] == pid)
+			return true;
+	return false;
+}
+
+static void renamed(void *arg, uint64_t pid, uint64_t name, bool on)
+{
+	struct run *r = arg;
+	size_t len;
+	const char *text = scope_vm_atom(scope_target_vm(r->t), name, &len);
+
+	for (size_t i = 0; text && i < r->nset; i++) {
+		const char *want = r->opts->processes[i];
+
+		if (strlen(want) != len || memcmp(want, text, len))
+			continue;
+		if (on) {
+			r->set[i] = pid;
+			(void)scope_probe_watch(r->probe, pid, true);
+		} else if (r->set[i] == pid) {
+			r->set[i] = 0;
+			if (!in_set(r, pid))
+				(void)scope_probe_watch(r->probe, pid, false);
+		}
+	}
+}
+
+
+/* Names that are registered now; by the table, before anything is attached. */
+static int find_named(void *arg, const struct scope_proc *p)
+{
+	struct run *r = arg;
+
+	if (p->name)
+		renamed(r, p->pid, p->name, true);
+	return 0;
+}
+
+static int make_set(struct run *r, struct scope_err *err)
+{
+	const char *const *names = r->opts->processes;
+
+	while (names && names[r->nset]) {
+		uint64_t pid = scope_vm_parse_pid(scope_target_vm(r->t),
+						  names[r->nset]);
+
+		if (r->nset == PROCESSES_MAX)
+			return scope_fail(err, -EINVAL,
+					  "at most %d --process options",
+					  PROCESSES_MAX);
+		r->set[r->nset++] = pid;
+		if (pid)
+			(void)scope_probe_watch(r->probe, pid, true);
+	}
+	return r->nset ? scope_target_procs(r->t, find_named, r, err) : 0;
+}
+
+/* -- accounting ------------------------------------------------------------------ */
+
+/* Add up what the kernel side counted; called after the last drain. */
+static void count_kernel(struct run *r)
+{
+	struct scope_run_totals *t = &r->totals;
+
+	for (unsigned cpu = 0; cpu < scope_probe_cpus(r->probe); cpu++) {
+		const struct scope_counters *c =
+			scope_probe_counters(r->probe, cpu);
+
+		for (unsigned k = 0; k < SCOPE_KIND_WIRE_MAX; k++) {
+			if (!((r->opts->kinds >> k) & 1))
+				continue;
+			t->emitted[k] += c->emitted[k];
+			for (unsigned i = 0; i < SCOPE_LOSS_MAX; i++)
+				t->lost[i][k] += c->lost[i][k];
+		}
+	}
+	for (unsigned k = 0; k < SCOPE_KIND_WIRE_MAX; k++)
+		t->emitted[k] -= r->out_of_set[k];
+	t->lost[SCOPE_LOSS_KERNEL][SCOPE_KIND_NONE] =
+		scope_probe_missed(r->probe);
+	for (unsigned i = 0; i < SCOPE_LOSS_MAX; i++)
+		for (unsigned k = 0; k < SCOPE_KIND_MAX; k++)
+			t->lost_all += t->lost[i][k];
+}
+
+static void record(struct run *r, const struct scope_rec *rec)
+{
+	bool name = rec->kind == SCOPE_KIND_PROC_REGISTER ||
+		    rec->kind == SCOPE_KIND_PROC_UNREGISTER;
+
+	if (r->nset && name && !in_set(r, rec->reg.id) &&
+	    !in_set(r, rec->pid))
+		r->out_of_set[rec->kind]++;
+	if (scope_decoder_record(r->decoder, rec) < 0)
+		r->totals.lost[SCOPE_LOSS_DECODE]
+			      [rec->kind % SCOPE_KIND_MAX]++;
+}
+
+/* -- the loop --------------------------------------------------------------------- */
+
+static void batch_done(void *arg, struct scope_batch *b)
+{
+	struct run *r = arg;
+
+	scope_reader_put(r->reader, b);
+}
+
+static void tick(struct run *r, uint64_t *last)
+{
+	uint64_t now = now_ns();
+	unsigned ms = r->opts->tick_ms ? r->opts->tick_ms : TICK_MS;
+
+	if (now - *last < (uint64_t)ms * 1000000u)
+		return;
+	*last = now;
+	r->wall_offset_ns = scope_wall_offset_ns();
+	if (r->refused_since)
+		tell_refused(r, now);
+	if (r->sink->tick)
+		r->sink->tick(r->sink, now);
+}
+
+static int loop(struct run *r, struct scope_err *err)
+{
+	uint64_t deadline = r->opts->duration_ns ?
+				    now_ns() + r->opts->duration_ns :
+				    UINT64_MAX;
+	uint64_t ticked = 0;
+	bool last = false;
+
+	while (!last) {
+		const struct scope_rec *rec;
+		struct scope_batch *b = scope_reader_get(r->reader, 50);
+		int rc;
+
+		if (b) {
+			last = b->last;
+			r->totals.node_ended |= b->node_ended;
+			r->cpu_ns = b->cpu_ns;
+			rc = scope_order_add(r->order, b);
+			if (rc == -ENOMEM)
+				return scope_fail(err, rc, "out of memory");
+			while ((rec = scope_order_next(r->order)))
+				record(r, rec);
+		}
+		if (now_ns() >= deadline) {
+			deadline = UINT64_MAX;
+			scope_run_stop();
+		}
+		tick(r, &ticked);
+	}
+	return 0;
+}
+
+static void finish(struct run *r)
+{
+	uint64_t now = now_ns();
+	struct scope_event ev;
+
+	count_kernel(r);
+	r->told_ns = 0;
+	tell_refused(r, now);
+	if (r->totals.node_ended) {
+		scope_report_plain(&ev, SCOPE_KIND_NODE_EXIT, now,
+				   r->wall_offset_ns);
+		emit(r, &ev);
+	}
+	scope_report_summary(&r->report, &ev, &r->totals,
+			     scope_order_late(r->order), r->cpu_ns, now,
+			     r->wall_offset_ns);
+	(void)deliver(r, &ev);
+	if (r->sink->tick)
+		r->sink->tick(r->sink, now);
+}
+
+static int start(struct run *r, struct scope_err *err)
+{
+	struct scope_probe_opts po = {
+		.kinds = r->opts->kinds,
+		.term_words = r->opts->term_words,
+		.buffer_bytes = r->opts->buffer_bytes,
+		.filter = r->opts->processes && r->opts->processes[0],
+	};
+	struct scope_decode_opts dec = {
+		.kinds = r->opts->kinds,
+		.term_words = r->opts->term_words,
+		.wall_offset_ns = r->wall_offset_ns,
+		.emit = emit,
+		.arg = r,
+	};
+	struct scope_event ev;
+	uint64_t begun;
+	int rc;
+
+	say(r, "loading programs");
+	rc = scope_probe_open(r->t, &po, &r->probe, err);
+	if (rc < 0)
+		return rc;
+	rc = make_set(r, err);
+	if (rc < 0)
+		return rc;
+	if (po.filter) {
+		dec.renamed = renamed;
+		dec.in_set = in_set;
+	}
+	dec.jit_descriptor = scope_probe_jit_descriptor(r->probe);
+	rc = scope_decoder_new(r->t, &dec, &r->decoder, err);
+	if (rc < 0)
+		return rc;
+	r->order = scope_order_new(batch_done, r);
+	if (!r->order)
+		return scope_fail(err, -ENOMEM, "out of memory");
+	scope_decoder_learn_code(r->decoder);
+	say(r, "attaching");
+	begun = now_ns();
+	rc = scope_probe_attach(r->probe, r->t, err);
+	if (rc < 0)
+		return rc;
+	/* The reader drains while the processes are being read. */
+	rc = scope_reader_new(r->probe, stop_fd_get(),
+			      scope_target_pidfd(r->t), &r->reader, err);
+	if (rc < 0)
+		return rc;
+	scope_report_attach(&r->report, &ev, r->t, r->probe, r->opts->kinds,
+			    begun, r->wall_offset_ns);
+	emit(r, &ev);
+	say(r, "reading processes");
+	rc = scope_decoder_introduce(r->decoder, begun, err);
+	/* A node that ends right now is told by the reader. */
+	return rc == -ESRCH ? 0 : rc;
+}
+
+int scope_run(struct scope_target *t, const struct scope_run_opts *opts,
+	      struct scope_sink *sink, struct scope_run_totals *ret_totals,
+	      struct scope_err *err)
+{
+	struct run *r = calloc(1, sizeof(*r));
+	uint64_t n;
+	int rc;
+
+	if (!r || stop_fd_get() < 0) {
+		free(r);
+		return scope_fail(err, -ENOMEM, "out of memory");
+	}
+	r->t = t;
+	r->opts = opts;
+	r->sink = sink;
+	r->next_id = 1;
+	r->wall_offset_ns = scope_wall_offset_ns();
+	rc = start(r, err);
+	if (rc == 0)
+		rc = loop(r, err);
+	if (rc == 0)
+		finish(r);
+	*ret_totals = r->totals;
+	scope_reader_free(r->reader);
+	scope_order_free(r->order);
+	scope_decoder_free(r->decoder);
+	scope_probe_free(r->probe);
+	free(r);
+	/* A stop is for one run. */
+	(void)!read(stop_fd, &n, sizeof(n));
+	return rc;
+}

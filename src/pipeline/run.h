@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * run: watch one node until it ends, a deadline passes or somebody says stop:
+ * attach, drain, order, decode, hand every event to a sink, detach.
+ *
+ * Shapes:  the sink sees proc.info and node.attach first, then events in order
+ *          of time, `loss` events in their place, node.exit when the node
+ *          ended, and a `summary` last.
+ * Errors:  those of target.h and probe.h, with words in err.
+ * Threads: scope_run blocks; it runs a reader thread of its own. The sink is
+ *          called from the calling thread only. scope_run_stop may be called
+ *          from any thread and from signal handlers.
+ */
+#ifndef SCOPE_PIPELINE_RUN_H
+#define SCOPE_PIPELINE_RUN_H
+
+#include "base/err.h"
+#include "target/target.h"
+#include "wire/event.h"
+
+struct scope_run_opts {
+	scope_kindset kinds;	/* what to deliver */
+	unsigned term_words;	/* budget of a term; 0: no contents */
+	size_t buffer_bytes;	/* of all ring buffers together */
+	uint64_t duration_ns;	/* 0: until stopped */
+	const char *const *processes; /* pids "<0.1.0>" or names; NULL-ended */
+	bool (*is_interactive)(void); /* reserved; NULL */
+	unsigned tick_ms;	/* how often the sink's tick is called; 0: 250 */
+	/* Progress for people, one line, no newline; may be NULL. */
+	void (*progress)(void *arg, const char *text);
+	void *progress_arg;
+};
+
+struct scope_run_totals {
+	uint64_t emitted[SCOPE_KIND_MAX];
+	uint64_t delivered[SCOPE_KIND_MAX];
+	uint64_t lost[SCOPE_LOSS_MAX][SCOPE_KIND_MAX];
+	uint64_t lost_all; /* sum of lost */
+	bool node_ended;
+};
+
+int scope_run(struct scope_target *t, const struct scope_run_opts *opts,
+	      struct scope_sink *sink, struct scope_run_totals *ret_totals,
+	      struct scope_err *err);
+
+/* Make a running scope_run return soon, or the next one at once. */
+void scope_run_stop(void);
+
+#endif

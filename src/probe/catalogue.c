@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+#include "probe/catalogue.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "probe/site.h"
+
+/* Code looked at to pick a site. */
+#define CODE_BYTES 96
+
+struct source {
+	enum scope_site site;
+	enum scope_prog prog;
+	enum scope_group group;
+	enum scope_kind kind;
+	unsigned nargs;	    /* argument registers that the program reads */
+	bool returns;	    /* the program pairs entry and return */
+	unsigned min, max;  /* OTP releases; 0: any */
+	const char *symbol; /* "~part": a mangled name; NULL: see site */
+};
+
+#define K(k) SCOPE_KIND_##k
+/* Where a kind has several lines that hold for a release, it needs them all. */
+static const struct source sources[] = {
+	{ SCOPE_SITE_REGISTER, SCOPE_PROG_CALL, SCOPE_GROUP_NAMES,
+	  K(PROC_REGISTER), 3, true, 0, 0, "erts_register_name" },
+	{ SCOPE_SITE_UNREGISTER, SCOPE_PROG_CALL, SCOPE_GROUP_NAMES,
+	  K(PROC_UNREGISTER), 4, true, 0, 0, "erts_unregister_name" },
+	{ SCOPE_SITE_SPAWN, SCOPE_PROG_CALL, SCOPE_GROUP_PROC, K(PROC_SPAWN), 5,
+	  true, 0, 0, "erl_create_process" },
+	{ SCOPE_SITE_EXIT, SCOPE_PROG_PROC, SCOPE_GROUP_PROC, K(PROC_EXIT), 2,
+	  false, 0, 0, "erts_do_exit_process" },
+	{ SCOPE_SITE_EXIT_SIGNAL, SCOPE_PROG_PROC, SCOPE_GROUP_SIGNAL,
+	  K(PROC_EXIT_SIGNAL), 4, false, 24, 0, "erts_proc_sig_send_exit" },
+	{ SCOPE_SITE_LINK_EXIT, SCOPE_PROG_PROC, SCOPE_GROUP_SIGNAL,
+	  K(PROC_EXIT_SIGNAL), 4, false, 24, 0,
+	  "erts_proc_sig_send_link_exit" },
+	{ SCOPE_SITE_LINK, SCOPE_PROG_LINK, SCOPE_GROUP_LINK, K(PROC_LINK), 4,
+	  false, 24, 0, "erts_proc_sig_send_link" },
+	{ SCOPE_SITE_UNLINK, SCOPE_PROG_LINK, SCOPE_GROUP_LINK, K(PROC_UNLINK),
+	  3, false, 24, 0, "erts_proc_sig_send_unlink" },
+	{ SCOPE_SITE_MONITOR, SCOPE_PROG_LINK, SCOPE_GROUP_LINK,
+	  K(PROC_MONITOR), 4, false, 24, 0, "erts_proc_sig_send_monitor" },
+	{ SCOPE_SITE_DEMONITOR, SCOPE_PROG_LINK, SCOPE_GROUP_LINK,
+	  K(PROC_DEMONITOR), 4, false, 24, 0, "erts_proc_sig_send_demonitor" },
+	{ SCOPE_SITE_DOWN, SCOPE_PROG_LINK, SCOPE_GROUP_LINK, K(PROC_DOWN), 4,
+	  false, 24, 0, "erts_proc_sig_send_monitor_down" },
+	{ SCOPE_SITE_QUEUE_TAIL, SCOPE_PROG_SEND, SCOPE_GROUP_SEND, K(MSG_SEND),
+	  6, false, 24, 0, NULL },
+	{ SCOPE_SITE_QUEUE_DIST, SCOPE_PROG_SEND, SCOPE_GROUP_SEND, K(MSG_SEND),
+	  6, false, 24, 0, "erts_queue_dist_message" },
+	{ SCOPE_SITE_ALIAS, SCOPE_PROG_SEND, SCOPE_GROUP_SEND, K(MSG_SEND), 4,
+	  false, 24, 28, "erts_proc_sig_send_to_alias" },
+	{ SCOPE_SITE_RECEIVE, SCOPE_PROG_RECEIVE, SCOPE_GROUP_RECEIVE,
+	  K(MSG_RECEIVE), 1, false, 24, 0, "~beam_jit_remove_message" },
+	{ SCOPE_SITE_GC, SCOPE_PROG_CALL, SCOPE_GROUP_GC, K(GC_END), 3, true, 0,
+	  0, NULL },
+	{ SCOPE_SITE_GC, SCOPE_PROG_CALL, SCOPE_GROUP_GC, K(GC_START), 3, true,
+	  0, 0, NULL },
+	{ SCOPE_SITE_JIT_CODE, SCOPE_PROG_CODE, SCOPE_GROUP_CODE, K(CODE_LOAD),
+	  0, false, 24, 0, "__jit_debug_register_code" },
+	{ SCOPE_SITE_JIT_CODE, SCOPE_PROG_CODE, SCOPE_GROUP_CODE,
+	  K(CODE_UNLOAD), 0, false, 26, 0, "__jit_debug_register_code" },
+	{ SCOPE_SITE_PURGE, SCOPE_PROG_CALL, SCOPE_GROUP_CODE, K(CODE_UNLOAD),
+	  2, true, 24, 25, NULL },
+};
+
+/* The functions that put messages into a queue, where they have no common
+ * tail: nargs as the site's comment in scope/site.h. */
+static const struct {
+	enum scope_site site;
+	unsigned nargs;
+	const char *symbol;
+} queues[] = {
+	{ SCOPE_SITE_QUEUE_MESSAGE, 5, "erts_queue_message" },
+	{ SCOPE_SITE_QUEUE_MESSAGE, 5, "erts_queue_message_token" },
+	{ SCOPE_SITE_QUEUE_PROC, 5, "erts_queue_proc_message" },
+	{ SCOPE_SITE_QUEUE_PROCS, 6, "erts_queue_proc_messages" },
+};
+
+const char *scope_prog_name(enum scope_prog prog)
+{
+	static const char *const names[] = {
+#define X(sym, name) [SCOPE_PROG_##sym] = name,
+		SCOPE_PROGS(X)
+#undef X
+	};
+
+	return names[prog];
+}
+
+scope_kindset scope_catalogue_needs(scope_kindset wanted)
+{
+	return wanted | SCOPE_KIND_BIT(SCOPE_KIND_PROC_REGISTER) |
+	       SCOPE_KIND_BIT(SCOPE_KIND_PROC_UNREGISTER);
+}
+
+/* Add a site (two where it pairs entry and return), once. */
+static int add(const struct scope_target *t, const struct source *src,
+	       const struct scope_symbol *sym, struct scope_sites *out)
+{
+	size_t len = sym->size && sym->size < CODE_BYTES ? sym->size :
+							   CODE_BYTES;
+	const uint8_t *code = scope_target_text(t, sym->vaddr, len);
+	struct scope_site_pick pick = { 0 };
+
+	if (!code || out->n + 2 > SCOPE_SITES_MAX)
+		return -ENOENT;
+	if (scope_site_pick(code, len, sym->vaddr, src->nargs, &pick) < 0)
+		return -ENOENT;
+	/* A return probe changes the return address, so it can only sit on the
+	 * entry; there its twin shares the trap. */
+	if (src->returns && pick.offset) {
+		pick.offset = 0;
+		pick.emulated = false;
+	}
+	for (size_t i = 0; i < out->n; i++)
+		if (out->site[i].site == src->site &&
+		    out->site[i].offset == sym->offset + pick.offset)
+			return 0;
+	for (int ret = 0; ret <= (int)src->returns; ret++) {
+		struct scope_attach_site *s = &out->site[out->n++];
+
+		s->site = src->site;
+		s->prog = ret ? SCOPE_PROG_RETURN : src->prog;
+		s->group = src->group;
+		s->is_return = ret;
+		s->emulated = pick.emulated;
+		s->offset = sym->offset + pick.offset;
+		(void)snprintf(s->what, sizeof(s->what), "%.40s+%u%s",
+			       sym->name ? sym->name : "static", pick.offset,
+			       ret ? " return" : "");
+	}
+	return 0;
+}
+
+static int function_at(const struct scope_target *t, uint64_t vaddr,
+		       const char *name, struct scope_symbol *ret_fn)
+{
+	int r = scope_target_function(t, vaddr, ret_fn);
+
+	if (r < 0)
+		return r;
+	if (ret_fn->vaddr != vaddr)
+		return -ENOENT;
+	ret_fn->name = name;
+	return 0;
+}
+
+/* The one function that all of erts_queue_*message* end in, if there is. */
+static int common_tail(const struct scope_target *t,
+		       struct scope_symbol *ret_fn)
+{
+	uint64_t tail = 0;
+
+	for (size_t i = 0; i < sizeof(queues) / sizeof(*queues); i++) {
+		struct scope_symbol sym;
+		const uint8_t *code;
+		uint64_t to;
+
+		if (scope_target_symbol(t, queues[i].symbol, &sym) < 0)
+			continue;
+		code = scope_target_text(t, sym.vaddr, sym.size);
+		to = code ? scope_site_tail(code, sym.size, sym.vaddr) : 0;
+		if (!to || (tail && to != tail))
+			return -ENOENT;
+		tail = to;
+	}
+	return tail ? function_at(t, tail, "queue_messages", ret_fn) : -ENOENT;
+}
+
+static int add_queues(const struct scope_target *t, struct source src,
+		      struct scope_sites *out, const char **ret_what)
+{
+	struct scope_symbol sym;
+
+	if (common_tail(t, &sym) == 0) {
+		*ret_what = "queue_messages";
+		return add(t, &src, &sym, out);
+	}
+	for (size_t i = 0; i < sizeof(queues) / sizeof(*queues); i++) {
+		*ret_what = queues[i].symbol;
+		if (scope_target_symbol(t, queues[i].symbol, &sym) < 0)
+			return -ENOENT;
+		src.site = queues[i].site;
+		src.nargs = queues[i].nargs;
+		if (add(t, &src, &sym, out) < 0)
+			return -ENOENT;
+	}
+	*ret_what = "erts_queue_*message*";
+	return 0;
+}
+
+static int add_source(const struct scope_target *t, const struct source *src,
+		      struct scope_sites *out, const char **ret_what)
+{
+	struct scope_symbol sym;
+	const uint8_t *code;
+	uint64_t to;
+
+	*ret_what = src->symbol;
+	switch (src->site) {
+	case SCOPE_SITE_QUEUE_TAIL:
+		return add_queues(t, *src, out, ret_what);
+	case SCOPE_SITE_GC:
+		/* garbage_collect() is static: the first call in this one. */
+		*ret_what = "erts_garbage_collect_nobump";
+		if (scope_target_symbol(t, *ret_what, &sym) < 0)
+			return -ENOENT;
+		code = scope_target_text(t, sym.vaddr, sym.size);
+		to = code ? scope_site_first_call(code, sym.size, sym.vaddr) :
+			    0;
+		*ret_what = "garbage_collect";
+		if (!to || function_at(t, to, *ret_what, &sym) < 0)
+			return -ENOENT;
+		return add(t, src, &sym, out);
+	case SCOPE_SITE_PURGE:
+		*ret_what = "erts_internal:purge_module/2";
+		if (scope_target_bif(t, "erts_internal", "purge_module", 2,
+				     &sym) < 0)
+			return -ENOENT;
+		sym.name = *ret_what;
+		return add(t, src, &sym, out);
+	default:
+		if (scope_target_symbol(t, src->symbol, &sym) < 0)
+			return -ENOENT;
+		if (src->symbol[0] == '~')
+			sym.name = src->symbol + 1;
+		*ret_what = sym.name;
+		return add(t, src, &sym, out);
+	}
+}
+
+void scope_catalogue_find(const struct scope_target *t, scope_kindset wanted,
+			  struct scope_sites *out)
+{
+	unsigned otp = (unsigned)atoi(scope_target_info(t)->otp);
+	scope_kindset failed = 0;
+
+	memset(out, 0, sizeof(*out));
+	for (size_t i = 0; i < sizeof(sources) / sizeof(*sources); i++) {
+		const struct source *s = &sources[i];
+		const char *what = "";
+		size_t len;
+
+		if (!(wanted & SCOPE_KIND_BIT(s->kind)) || otp < s->min ||
+		    (s->max && otp > s->max))
+			continue;
+		if (add_source(t, s, out, &what) < 0) {
+			failed |= SCOPE_KIND_BIT(s->kind);
+			(void)snprintf(out->missing[s->kind],
+				       sizeof(out->missing[s->kind]),
+				       "function %s is not found in this build",
+				       what);
+			continue;
+		}
+		out->found |= SCOPE_KIND_BIT(s->kind);
+		len = strlen(out->source[s->kind]);
+		(void)snprintf(out->source[s->kind] + len,
+			       sizeof(out->source[s->kind]) - len, "%s%s",
+			       len ? ", " : "uprobe ", what);
+	}
+	out->found &= ~failed;
+	for (unsigned k = 1; k < SCOPE_KIND_WIRE_MAX; k++)
+		if ((wanted & SCOPE_KIND_BIT(k)) && scope_kind_info(k)->name &&
+		    !(out->found & SCOPE_KIND_BIT(k)) && !out->missing[k][0])
+			(void)snprintf(out->missing[k], sizeof(out->missing[k]),
+				       "no source is known for OTP %u", otp);
+}

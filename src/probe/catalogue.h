@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * catalogue: which event comes from which function of the runtime, and where
+ * in it a probe goes.
+ *
+ * Shapes:  scope_catalogue_find resolves the wanted kinds in a target into a
+ *          list of sites, and says why a kind has none.
+ */
+#ifndef SCOPE_PROBE_CATALOGUE_H
+#define SCOPE_PROBE_CATALOGUE_H
+
+#include "scope/site.h"
+#include "target/target.h"
+#include "wire/event.h"
+
+/* The programs of the BPF object. */
+#define SCOPE_PROGS(X)                                                         \
+	X(SEND, "on_send")                                                     \
+	X(RECEIVE, "on_receive")                                               \
+	X(PROC, "on_proc")                                                     \
+	X(LINK, "on_link")                                                     \
+	X(CALL, "on_call")                                                     \
+	X(RETURN, "on_return")                                                 \
+	X(CODE, "on_code")
+
+enum scope_prog {
+#define X(sym, name) SCOPE_PROG_##sym,
+	SCOPE_PROGS(X)
+#undef X
+	SCOPE_PROG_MAX,
+};
+
+/* What is attached and detached together. */
+enum scope_group {
+	SCOPE_GROUP_NAMES, /* registrations: always there, for names */
+	SCOPE_GROUP_PROC,
+	SCOPE_GROUP_SIGNAL,
+	SCOPE_GROUP_LINK,
+	SCOPE_GROUP_SEND,
+	SCOPE_GROUP_RECEIVE,
+	SCOPE_GROUP_GC,
+	SCOPE_GROUP_CODE,
+	SCOPE_GROUP_MAX,
+};
+
+struct scope_attach_site {
+	enum scope_site site;	/* cookie */
+	enum scope_prog prog;
+	enum scope_group group;
+	bool is_return;		/* at the function's return */
+	bool emulated;		/* costs one trap; else it is single-stepped */
+	uint64_t offset;	/* in the file */
+	char what[64];		/* "erts_do_exit_process+0" */
+};
+
+#define SCOPE_SITES_MAX 48
+
+struct scope_sites {
+	struct scope_attach_site site[SCOPE_SITES_MAX];
+	size_t n;
+	scope_kindset found; /* kinds that have all their sites */
+	char source[SCOPE_KIND_WIRE_MAX][96];
+	char missing[SCOPE_KIND_WIRE_MAX][128];
+};
+
+/* Kinds that are probed beyond the wanted ones, because names need them. */
+scope_kindset scope_catalogue_needs(scope_kindset wanted);
+
+void scope_catalogue_find(const struct scope_target *t, scope_kindset wanted,
+			  struct scope_sites *ret_sites);
+
+const char *scope_prog_name(enum scope_prog prog);
+
+#endif

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+#include "probe/link.h"
+
+#include <bpf/bpf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#define ATTACH_TYPE_UPROBE_MULTI 48 /* BPF_TRACE_UPROBE_MULTI */
+#define MULTI_RETURN 1u		    /* BPF_F_UPROBE_MULTI_RETURN */
+#define CMD_LINK_CREATE 28	    /* BPF_LINK_CREATE */
+
+/* The part of union bpf_attr that a multi-uprobe link is made from. */
+struct link_attr {
+	__u32 prog_fd, target_fd, attach_type, flags;
+	__u64 path, offsets, ref_ctr_offsets, cookies;
+	__u32 cnt, multi_flags, pid, pad;
+};
+
+struct scope_link {
+	int fd;			/* multi link; -1: none */
+	struct bpf_link **perf; /* owned */
+	size_t n;
+};
+
+bool scope_link_has_multi(void)
+{
+	const char *env = getenv("SCOPE_BPF_LINKS");
+	unsigned major = 0, minor = 0;
+	struct utsname u;
+
+	if (env && !strcmp(env, "perf"))
+		return false;
+	if (uname(&u) < 0 || sscanf(u.release, "%u.%u", &major, &minor) != 2)
+		return false;
+	return major > 6 || (major == 6 && minor >= 10);
+}
+
+int scope_link_prepare(struct bpf_program *prog, bool multi)
+{
+	if (!multi)
+		return 0;
+	return bpf_program__set_expected_attach_type(
+		prog, (enum bpf_attach_type)ATTACH_TYPE_UPROBE_MULTI);
+}
+
+static int fail(struct scope_err *err, int r, pid_t pid, const char *what)
+{
+	switch (r) {
+	case -ESRCH:
+		return scope_fail(err, r, "process %d ended while being "
+				  "attached to", pid);
+	case -EPERM:
+	case -EACCES:
+		return scope_fail(err, -EPERM,
+				  "no right to place uprobes (%s); run as root, "
+				  "or with CAP_BPF, CAP_PERFMON and "
+				  "CAP_SYS_PTRACE on kernel 6.10 or later",
+				  what);
+	case -EINVAL:
+	case -EOPNOTSUPP:
+		return scope_fail(err, -ENOTSUP,
+				  "the kernel refused a uprobe at %s: %s", what,
+				  strerror(-r));
+	default:
+		return scope_fail(err, r, "cannot place a uprobe at %s: %s",
+				  what, strerror(-r));
+	}
+}
+
+static int attach_multi(struct bpf_program *prog, const char *exe, pid_t pid,
+			const struct scope_attach_site *const *sites, size_t n,
+			struct scope_link *link, struct scope_err *err)
+{
+	__u64 offsets[SCOPE_SITES_MAX], cookies[SCOPE_SITES_MAX];
+	struct link_attr a = {
+		.prog_fd = (__u32)bpf_program__fd(prog),
+		.attach_type = ATTACH_TYPE_UPROBE_MULTI,
+		.path = (__u64)(uintptr_t)exe,
+		.offsets = (__u64)(uintptr_t)offsets,
+		.cookies = (__u64)(uintptr_t)cookies,
+		.cnt = (__u32)n,
+		.multi_flags = sites[0]->is_return ? MULTI_RETURN : 0,
+		.pid = (__u32)pid,
+	};
+	long fd;
+
+	for (size_t i = 0; i < n; i++) {
+		offsets[i] = sites[i]->offset;
+		cookies[i] = sites[i]->site;
+	}
+	fd = syscall(SYS_bpf, CMD_LINK_CREATE, &a, sizeof(a));
+	if (fd < 0)
+		return fail(err, -errno, pid, sites[0]->what);
+	link->fd = (int)fd;
+	return 0;
+}
+
+static int attach_perf(struct bpf_program *prog, const char *exe, pid_t pid,
+		       const struct scope_attach_site *const *sites, size_t n,
+		       struct scope_link *link, struct scope_err *err)
+{
+	link->perf = calloc(n, sizeof(*link->perf));
+	if (!link->perf)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		LIBBPF_OPTS(bpf_uprobe_opts, opts,
+			    .bpf_cookie = sites[i]->site,
+			    .retprobe = sites[i]->is_return);
+		struct bpf_link *l = bpf_program__attach_uprobe_opts(
+			prog, pid, exe, sites[i]->offset, &opts);
+
+		if (!l)
+			return fail(err, -errno, pid, sites[i]->what);
+		link->perf[link->n++] = l;
+	}
+	return 0;
+}
+
+int scope_link_attach(struct bpf_program *prog, bool multi, const char *exe,
+		      pid_t pid, const struct scope_attach_site *const *sites,
+		      size_t n, struct scope_link **ret_link,
+		      struct scope_err *err)
+{
+	struct scope_link *link = calloc(1, sizeof(*link));
+	int r;
+
+	if (!link)
+		return -ENOMEM;
+	link->fd = -1;
+	r = (multi ? attach_multi : attach_perf)(prog, exe, pid, sites, n, link,
+						 err);
+	if (r < 0) {
+		scope_link_free(link);
+		return r;
+	}
+	*ret_link = link;
+	return 0;
+}
+
+void scope_link_free(struct scope_link *link)
+{
+	if (!link)
+		return;
+	if (link->fd >= 0)
+		(void)close(link->fd);
+	for (size_t i = 0; i < link->n; i++)
+		(void)bpf_link__destroy(link->perf[i]);
+	free(link->perf);
+	free(link);
+}

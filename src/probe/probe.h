@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * probe: the kernel side of one watched node: loading the programs, attaching
+ * them where they cost least, and the buffers that they fill.
+ *
+ * Shapes:  scope_probe_open finds the sites of the wanted kinds in the target
+ *          (catalogue.c) and loads; scope_probe_attach attaches, as the last
+ *          step, so that the set of processes is in place when the first event
+ *          comes; scope_probe_drain hands over
+ *          whole records; scope_probe_detach takes the probes off the target,
+ *          after which a last drain empties the buffers.
+ * Errors:  with words in err: -EPERM a capability is missing (named);
+ *          -ENOTSUP the kernel lacks something (named); -ESRCH the node ended.
+ *          A kind whose site can't be found is no error: scope_probe_missing
+ *          says why.
+ * Memory:  a record is borrowed until the callback returns.
+ * Threads: open, detach and free from one thread; drain from one thread; the
+ *          counters may be read from any.
+ */
+#ifndef SCOPE_PROBE_H
+#define SCOPE_PROBE_H
+
+#include "base/err.h"
+#include "target/target.h"
+#include "wire/event.h"
+
+struct scope_probe;
+
+struct scope_probe_opts {
+	scope_kindset kinds;
+	unsigned term_words;
+	size_t buffer_bytes; /* all rings together */
+	bool filter;	     /* only the processes of scope_probe_watch */
+};
+
+int scope_probe_open(struct scope_target *t,
+		     const struct scope_probe_opts *opts,
+		     struct scope_probe **ret_probe, struct scope_err *err);
+void scope_probe_free(struct scope_probe *p);
+SCOPE_AUTO(scope_probe)
+
+int scope_probe_attach(struct scope_probe *p, struct scope_target *t,
+		       struct scope_err *err);
+/* Take the probes off; nothing is written to the rings afterwards. */
+void scope_probe_detach(struct scope_probe *p);
+
+/* Add a process to the set that is reported (where opts.filter), or take it
+ * out. -ENOSPC: the set is full. */
+int scope_probe_watch(struct scope_probe *p, uint64_t pid, bool on);
+
+/* Hand over what is in the rings, ring by ring, oldest first in each. Stops
+ * after the record for which fn returns a negative number. 0, or that number,
+ * or another -errno. */
+int scope_probe_drain(struct scope_probe *p,
+		      int (*fn)(void *arg, const void *data, size_t len),
+		      void *arg);
+
+/* Counters of one CPU, mapped: read them with relaxed loads. */
+unsigned scope_probe_cpus(const struct scope_probe *p);
+const struct scope_counters *scope_probe_counters(const struct scope_probe *p,
+						  unsigned cpu);
+/* Hits that the kernel did not run a program for. */
+uint64_t scope_probe_missed(const struct scope_probe *p);
+
+/* Which source a kind comes from: "uprobe erts_do_exit_process+0"; NULL when
+ * it is not attached, and then scope_probe_missing says why (NULL: it was not
+ * asked for). Borrowed. */
+const char *scope_probe_source(const struct scope_probe *p,
+			       enum scope_kind kind);
+const char *scope_probe_missing(const struct scope_probe *p,
+				enum scope_kind kind);
+/* "uprobe_multi" or "perf_uprobe"; static. */
+const char *scope_probe_link_kind(const struct scope_probe *p);
+
+/* Address of the JIT descriptor in the target; 0: not known. */
+uint64_t scope_probe_jit_descriptor(const struct scope_probe *p);
+
+/* The embedded BPF object. */
+const void *scope_probe_object(size_t *ret_len);
+
+#endif

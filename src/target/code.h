@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * code: what the JIT tells debuggers about a module's code.
+ *
+ * Errors:  -EBADMSG it is no module, or contradicts itself; -EFAULT -ESRCH
+ *          from reading; -ENOMEM.
+ * Threads: pure functions.
+ */
+#ifndef SCOPE_TARGET_CODE_H
+#define SCOPE_TARGET_CODE_H
+
+#include "target/target.h"
+
+/* Larger is refused: ten times that of the largest known modules. */
+#define SCOPE_CODE_BYTES_MAX (64u << 20)
+
+/* From the bytes of one "symbol file". */
+int scope_code_parse(const uint8_t *sym, size_t len,
+		     struct scope_code *ret_code);
+
+/* From a jit_code_entry in a target. */
+int scope_code_read(scope_read_fn *read, void *arg, uint64_t entry,
+		    struct scope_code *ret_code);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * find: the BEAM nodes of this machine.
+ */
+#ifndef SCOPE_TARGET_FIND_H
+#define SCOPE_TARGET_FIND_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+struct scope_found {
+	pid_t pid;
+	char node[256];	   /* -sname/-name argument, "" when it has none */
+	char cmdline[512]; /* for people: spaces between arguments, cut */
+};
+
+/* List the BEAMs that run (by the name of their executable, beam.smp and
+ * kin), at most max; the number found, or -errno. */
+int scope_find_nodes(struct scope_found *out, size_t max);
+
+/* The PID that `name` means: a number; else the only node whose node name is
+ * `name` (with or without @host), else the only one whose command line
+ * contains it; with NULL the only node there is. -ESRCH: none, or several:
+ * err lists them. */
+int scope_find_pid(const char *name, pid_t *ret_pid, struct scope_err *err);
+
+/* The same with another root than /proc, and among given nodes: the parts of
+ * the above. */
+int scope_find_nodes_in(const char *proc, struct scope_found *out, size_t max);
+int scope_find_among(const struct scope_found *nodes, size_t n,
+		     const char *name, pid_t *ret_pid, struct scope_err *err);
+
+#endif

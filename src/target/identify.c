@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a PID is: a process, with an emulator in it, of a release and flavour
+ * that are known. All of it is read from /proc and from the emulator's file;
+ * none of the process's memory is needed.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/pidfd.h>
+
+#include "beam/layout.h"
+#include "target/procfs.h"
+#include "target/target_int.h"
+
+static int gone(struct scope_target *t, struct scope_err *err)
+{
+	return scope_fail(err, -ESRCH, "PID %d has ended", (int)t->info.pid);
+}
+
+static int need_ptrace(struct scope_target *t, struct scope_err *err)
+{
+	return scope_fail(err, -EPERM,
+			  "looking into PID %d needs CAP_SYS_PTRACE; run with "
+			  "sudo",
+			  (int)t->info.pid);
+}
+
+/* Is the PID one of a process that can have an emulator in it? */
+static int check_pid(struct scope_target *t, struct scope_err *err)
+{
+	const pid_t pid = t->info.pid;
+	struct scope_procfs_status st;
+	int r = scope_procfs_status(pid, &st);
+
+	if (r == -ESRCH)
+		return scope_fail(err, r, "there is no process with PID %d",
+				  (int)pid);
+	if (r < 0)
+		return scope_fail(err, r, "can't look at PID %d: %s", (int)pid,
+				  strerror(-r));
+	if (st.tgid != pid)
+		return scope_fail(err, -ESRCH,
+				  "%d is a thread of PID %d; give that",
+				  (int)pid, (int)st.tgid);
+	if (st.state == 'Z' || st.state == 'X')
+		return scope_fail(err, -ESRCH,
+				  "PID %d has ended, and waits for its parent "
+				  "to notice (a zombie)",
+				  (int)pid);
+	if (st.is_kernel)
+		return scope_fail(err, -ENOEXEC,
+				  "PID %d is a kernel thread, not a BEAM",
+				  (int)pid);
+	t->pidfd = pidfd_open(pid, 0);
+	if (t->pidfd < 0)
+		return errno == ESRCH ? gone(t, err) :
+					scope_fail(err, -errno,
+						   "can't watch PID %d: %s",
+						   (int)pid, strerror(errno));
+	return 0;
+}
+
+static int not_a_beam(struct scope_target *t, struct scope_err *err)
+{
+	return scope_fail(err, -ENOEXEC, "PID %d (%s) is not a BEAM",
+			  (int)t->info.pid, t->path);
+}
+
+static int open_exe(struct scope_target *t, struct scope_err *err)
+{
+	scope_autoclose int fd = -1;
+	ssize_t n;
+	int r;
+
+	(void)snprintf(t->exe, sizeof(t->exe), "/proc/%d/exe",
+		       (int)t->info.pid);
+	n = readlink(t->exe, t->path, sizeof(t->path) - 1);
+	if (n >= 0)
+		fd = open(t->exe, O_RDONLY | O_CLOEXEC);
+	if (n < 0 || fd < 0) {
+		r = -errno;
+		if (r == -EACCES || r == -EPERM)
+			return need_ptrace(t, err);
+		if (scope_target_is_gone(t))
+			return gone(t, err);
+		return scope_fail(err, r, "can't open %s: %s", t->exe,
+				  strerror(-r));
+	}
+	r = scope_elf_open(fd, &t->elf);
+	if (r == -ENOEXEC)
+		return not_a_beam(t, err);
+	if (r < 0)
+		return scope_fail(err, r, "can't read %s: %s", t->path,
+				  strerror(-r));
+	return 0;
+}
+
+/* The value of a constant of the emulator, from its file. */
+static bool constant(const struct scope_target *t, const char *name,
+		     uint32_t *ret)
+{
+	struct scope_symbol s;
+
+	return scope_elf_symbol(t->elf, name, &s) == 0 &&
+	       scope_elf_u32(t->elf, s.vaddr, ret);
+}
+
+static void copy_text(char *to, size_t cap, const char *from)
+{
+	size_t n = strnlen(from, cap - 1);
+
+	memcpy(to, from, n);
+	to[n] = 0;
+}
+
+/* Read the two texts after an "x86_64-pc-linux-gnu" that ends at p. */
+static bool texts_at(struct scope_target *t, const char *p, size_t left)
+{
+	size_t n;
+
+	if (left < 8 || p[0] < '1' || p[0] > '9' || p[1] < '0' || p[1] > '9' ||
+	    p[2])
+		return false;
+	n = strnlen(p + 3, left - 3);
+	if (n == left - 3 || n >= sizeof(t->erts) ||
+	    strspn(p + 3, "0123456789.") != n || !memchr(p + 3, '.', n))
+		return false;
+	copy_text(t->otp, sizeof(t->otp), p);
+	copy_text(t->erts, sizeof(t->erts), p + 3);
+	return true;
+}
+
+/*
+ * Where symbols are hidden, the release and the version still follow the name
+ * of the architecture (erl_etp.c: etp_arch, etp_otp_release, etp_erts_version).
+ * This serves only to say what it is that is not supported.
+ */
+static bool search_release(struct scope_target *t)
+{
+	static const char end[] = "linux-gnu";
+	size_t n;
+	const struct scope_elf_segment *s = scope_elf_segments(t->elf, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		const uint8_t *p = s[i].bytes, *stop = p + s[i].filesz;
+
+		while ((p = memmem(p, (size_t)(stop - p), end, sizeof(end)))) {
+			p += sizeof(end);
+			if (texts_at(t, (const char *)p, (size_t)(stop - p)))
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool find_release(struct scope_target *t)
+{
+	struct scope_symbol otp, erts;
+	const char *a, *b;
+
+	if (scope_elf_symbol(t->elf, "etp_otp_release", &otp) < 0 ||
+	    scope_elf_symbol(t->elf, "etp_erts_version", &erts) < 0)
+		return search_release(t);
+	a = scope_elf_text(t->elf, otp.vaddr, sizeof(t->otp));
+	b = scope_elf_text(t->elf, erts.vaddr, sizeof(t->erts));
+	if (!a || !b)
+		return false;
+	copy_text(t->otp, sizeof(t->otp), a);
+	copy_text(t->erts, sizeof(t->erts), b);
+	return true;
+}
+
+/* Builds whose structs have other fields (erl_etp.c has a flag for each). */
+static int check_build(struct scope_target *t, struct scope_err *err)
+{
+	static const struct {
+		const char *symbol, *name;
+	} other[] = {
+		{ "etp_debug_compiled", "a debug" },
+		{ "etp_lock_check", "a lock-checking" },
+		{ "etp_lock_count", "a lock-counting" },
+	};
+	uint32_t v;
+
+	for (unsigned i = 0; i < sizeof(other) / sizeof(*other); i++)
+		if (constant(t, other[i].symbol, &v) && v != 0)
+			return scope_fail(err, -ENOTSUP,
+					  "PID %d is %s build of OTP %s, whose "
+					  "structures are laid out differently; "
+					  "run the ordinary emulator",
+					  (int)t->info.pid, other[i].name,
+					  t->otp);
+	if (!constant(t, "etp_beamasm", &v) || v == 0)
+		return scope_fail(err, -ENOTSUP,
+				  "PID %d runs OTP %s without the JIT; events "
+				  "of the emu flavour are not supported",
+				  (int)t->info.pid, t->otp);
+	t->info.jit = true;
+	return 0;
+}
+
+/* What is tested against real nodes. Tables alone do not make a release
+ * supported. */
+static int check_release(struct scope_target *t, struct scope_err *err)
+{
+	unsigned otp = (unsigned)strtoul(t->otp, NULL, 10);
+	const int pid = (int)t->info.pid;
+	struct scope_symbol s;
+
+	if (otp == 23)
+		return scope_fail(err, -ENOTSUP,
+				  "PID %d runs OTP 23, which has no JIT; events "
+				  "of the emu flavour are not supported; OTP 25 "
+				  "and 27 are",
+				  pid);
+	if (otp == 29)
+		return scope_fail(err, -ENOTSUP,
+				  "PID %d runs OTP 29, which hides the symbols "
+				  "that probes need; OTP 25 and 27 are "
+				  "supported",
+				  pid);
+	if ((otp != 25 && otp != 27) || !scope_layout_of(otp))
+		return scope_fail(err, -ENOTSUP,
+				  "PID %d runs OTP %s, of which the layout is "
+				  "not known; OTP 25 and 27 are supported",
+				  pid, t->otp);
+	if (scope_elf_symbol(t->elf, "erts_proc", &s) < 0 ||
+	    scope_elf_symbol(t->elf, "erts_atom_table", &s) < 0)
+		return scope_fail(err, -ENOTSUP,
+				  "%s was stripped of the symbols that probes "
+				  "need (erts_proc…); use a build that keeps "
+				  "its dynamic symbols, or install the debug "
+				  "symbols",
+				  t->path);
+	return 0;
+}
+
+/* Add the names of a debug file, where one is installed. Not having one is no
+ * error: the dynamic symbols do. */
+static bool try_debug(struct scope_target *t, const char *path, bool check_crc,
+		      uint32_t crc)
+{
+	scope_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct scope_elf *d;
+
+	if (fd < 0 || scope_elf_open(fd, &d) < 0)
+		return false;
+	if (check_crc && scope_elf_crc(d) != crc) {
+		scope_elf_free(d);
+		return false;
+	}
+	return scope_elf_use_symbols(t->elf, d) == 0;
+}
+
+static void find_debug(struct scope_target *t)
+{
+	const char *id = scope_elf_build_id(t->elf), *link;
+	char path[4600];
+	uint32_t crc;
+	int dir;
+
+	if (scope_elf_has_symtab(t->elf))
+		return;
+	if (strlen(id) > 2) {
+		(void)snprintf(path, sizeof(path),
+			       "/usr/lib/debug/.build-id/%.2s/%s.debug", id,
+			       id + 2);
+		if (try_debug(t, path, false, 0))
+			return;
+	}
+	link = scope_elf_debuglink(t->elf, &crc);
+	if (!link || strchr(link, '/') || t->path[0] != '/')
+		return;
+	dir = (int)(strrchr(t->path, '/') - t->path);
+	(void)snprintf(path, sizeof(path), "/usr/lib/debug%.*s/%.255s", dir,
+		       t->path, link);
+	(void)try_debug(t, path, true, crc);
+}
+
+int scope_target_identify(struct scope_target *t, struct scope_err *err)
+{
+	int r = check_pid(t, err);
+
+	if (r == 0)
+		r = open_exe(t, err);
+	if (r < 0)
+		return r;
+	if (!find_release(t))
+		return not_a_beam(t, err);
+	find_debug(t);
+	r = check_release(t, err);
+	return r < 0 ? r : check_build(t, err);
+}

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT */
+#include "target/target.h"
+
+#include <elf.h>
+#include <string.h>
+#include <time.h>
+
+#include "beam/layout.h"
+#include "target/bif.h"
+#include "target/code.h"
+#include "target/procfs.h"
+#include "target/target_int.h"
+#include "target/verify.h"
+
+/* A node that starts needs 0.1 s to 2 s until it has its first process. */
+#define START_TRIES 40
+#define START_WAIT_MS 50
+
+/* More normal, dirty CPU or dirty I/O schedulers the VM does not take
+ * (erl_process.h, ERTS_MAX_NO_OF_SCHEDULERS). */
+#define SCHEDULERS_MAX 1024
+
+void scope_target_free(struct scope_target *t)
+{
+	if (!t)
+		return;
+	scope_vm_done(&t->vm);
+	scope_map_free(t->threads);
+	scope_map_free(t->keys);
+	scope_bifs_free(t->bifs);
+	scope_elf_free(t->elf);
+	if (t->memfd >= 0)
+		(void)close(t->memfd);
+	if (t->pidfd >= 0)
+		(void)close(t->pidfd);
+	free(t);
+}
+
+static int gone(struct scope_target *t, struct scope_err *err)
+{
+	return scope_fail(err, -ESRCH, "PID %d has ended", (int)t->info.pid);
+}
+
+uint64_t scope_target_address(const struct scope_target *t, const char *name)
+{
+	struct scope_symbol s;
+
+	if (scope_elf_symbol(t->elf, name, &s) < 0)
+		return 0;
+	return t->info.bias + s.vaddr;
+}
+
+/*
+ * The kernel tells the program where its entry is (AT_ENTRY), which gives the
+ * bias without guessing from names of mappings. That the file is what is
+ * mapped there is seen from a constant that both have.
+ */
+static int find_bias(struct scope_target *t, struct scope_err *err)
+{
+	struct scope_symbol s;
+	const char *in_file;
+	char in_memory[sizeof(t->otp)] = "";
+	uint64_t entry;
+	int r = scope_procfs_auxv(t->info.pid, AT_ENTRY, &entry);
+
+	if (r == -ESRCH)
+		return gone(t, err);
+	if (r < 0)
+		return scope_fail(err, r, "can't read where PID %d is loaded: %s",
+				  (int)t->info.pid, strerror(-r));
+	t->info.bias = entry - scope_elf_entry(t->elf);
+	r = scope_elf_symbol(t->elf, "etp_otp_release", &s);
+	in_file = r == 0 ? scope_elf_text(t->elf, s.vaddr, sizeof(t->otp)) :
+			   NULL;
+	if (in_file)
+		r = scope_target_read(t, t->info.bias + s.vaddr, in_memory,
+				      strlen(in_file) + 1);
+	if (r == -ESRCH)
+		return gone(t, err);
+	if (!in_file || r < 0 || memcmp(in_memory, in_file,
+					strlen(in_file) + 1) != 0)
+		return scope_fail(err, -ENOTSUP,
+				  "%s is not what is in the memory of PID %d",
+				  t->path, (int)t->info.pid);
+	return 0;
+}
+
+/* Numbers of schedulers: Uint variables of erl_process.c. -EAGAIN: not set
+ * yet. */
+static int read_counts(struct scope_target *t)
+{
+	static const char *const names[] = { "erts_no_schedulers",
+					     "erts_no_dirty_cpu_schedulers",
+					     "erts_no_dirty_io_schedulers" };
+	unsigned *const to[] = { &t->info.schedulers, &t->info.dirty_cpu,
+				 &t->info.dirty_io };
+
+	for (unsigned i = 0; i < 3; i++) {
+		uint64_t at = scope_target_address(t, names[i]), n = 0;
+		int r = at ? scope_target_read(t, at, &n, sizeof(n)) :
+			     -ENOTSUP;
+
+		if (r < 0)
+			return r;
+		if (n > SCHEDULERS_MAX)
+			return -ENOTSUP;
+		*to[i] = (unsigned)n;
+	}
+	return t->info.schedulers ? 0 : -EAGAIN;
+}
+
+/* ErtsPTab of ports: the same type as that of processes. */
+static int read_ports(struct scope_target *t)
+{
+	struct scope_table ports = { .vm = &t->vm };
+
+	ports.addr = scope_target_address(t, "erts_port");
+	return ports.addr ? scope_table_load(&ports, &t->vm.ports) : -ENOTSUP;
+}
+
+/* One try; -EAGAIN while the node is starting up. */
+static int read_node(struct scope_target *t, struct scope_err *err)
+{
+	int r = read_counts(t);
+
+	if (r == 0)
+		r = scope_table_load(&t->table, &t->vm.procs);
+	if (r == 0)
+		r = read_ports(t);
+	if (r == 0)
+		r = scope_target_verify(t, err);
+	return r;
+}
+
+static int wait_for_node(struct scope_target *t, struct scope_err *err)
+{
+	const struct timespec wait = { .tv_nsec = START_WAIT_MS * 1000000l };
+	struct scope_err why = { 0 };
+	int r = -EAGAIN;
+
+	for (int i = 0; i < START_TRIES; i++) {
+		why = (struct scope_err){ 0 };
+		r = read_node(t, &why);
+		/* A misfit may be a state half made: it must last. */
+		if (r == 0 || r == -ENOMEM)
+			break;
+		if (r == -ESRCH || scope_target_is_gone(t))
+			return gone(t, err);
+		(void)nanosleep(&wait, NULL);
+	}
+	if (r < 0 && why.code)
+		return scope_fail(err, why.code, "%s", why.text);
+	if (r == -EAGAIN)
+		return scope_fail(err, r,
+				  "PID %d has not finished starting; try again "
+				  "later",
+				  (int)t->info.pid);
+	if (r < 0)
+		return scope_fail(err, r, "can't read the tables of PID %d: %s",
+				  (int)t->info.pid, strerror(-r));
+	return 0;
+}
+
+/* erts_this_node->sysname (erl_node_tables.c): nonode@nohost until the node is
+ * alive. */
+static void read_name(struct scope_target *t)
+{
+	uint64_t at = scope_target_address(t, "erts_this_node"), node, atom;
+	const char *name = NULL;
+	size_t len = 0;
+
+	if (at && scope_target_read(t, at, &node, 8) == 0 && node &&
+	    scope_target_read(t, node + t->vm.layout->node_sysname, &atom,
+			      8) == 0)
+		name = scope_vm_atom(&t->vm, atom, &len);
+	if (!name)
+		name = "nonode@nohost", len = strlen(name);
+	if (len >= sizeof(t->node))
+		len = sizeof(t->node) - 1;
+	memcpy(t->node, name, len);
+	t->node[len] = 0;
+}
+
+static int open_all(struct scope_target *t, struct scope_err *err)
+{
+	int r = scope_target_identify(t, err);
+
+	if (r == 0)
+		r = scope_target_open_mem(t, err);
+	if (r == 0)
+		r = find_bias(t, err);
+	if (r < 0)
+		return r;
+	r = scope_vm_init(&t->vm,
+			  scope_layout_of((unsigned)strtoul(t->otp, NULL, 10)),
+			  scope_target_read, t);
+	if (r < 0)
+		return scope_fail(err, r, "out of memory");
+	t->vm.atom_table = scope_target_address(t, "erts_atom_table");
+	t->table.addr = scope_target_address(t, "erts_proc");
+	r = wait_for_node(t, err);
+	if (r < 0)
+		return r;
+	read_name(t);
+	r = scope_target_load_threads(t);
+	if (r == 0)
+		r = scope_bifs_new(t->elf, &t->bifs);
+	if (r == -ESRCH)
+		return gone(t, err);
+	return r < 0 ? scope_fail(err, r, "can't list the threads of PID %d: %s",
+				  (int)t->info.pid, strerror(-r)) :
+		       0;
+}
+
+int scope_target_open(pid_t pid, struct scope_target **ret_target,
+		      struct scope_err *err)
+{
+	scope_auto(scope_target) t = calloc(1, sizeof(*t));
+	int r;
+
+	if (!t)
+		return scope_fail(err, -ENOMEM, "out of memory");
+	t->pidfd = t->memfd = -1;
+	t->info = (struct scope_target_info){
+		.pid = pid,
+		.exe = t->exe,
+		.path = t->path,
+		.otp = t->otp,
+		.erts = t->erts,
+		.node = t->node,
+	};
+	t->table.vm = &t->vm;
+	t->table.batch = scope_target_batch;
+	t->table.arg = t;
+	r = open_all(t, err);
+	if (r < 0)
+		return r;
+	t->info.build_id = scope_elf_build_id(t->elf);
+	*ret_target = scope_take(t);
+	return 0;
+}
+
+const struct scope_target_info *scope_target_info(const struct scope_target *t)
+{
+	return &t->info;
+}
+
+struct scope_vm *scope_target_vm(struct scope_target *t)
+{
+	return &t->vm;
+}
+
+int scope_target_pidfd(const struct scope_target *t)
+{
+	return t->pidfd;
+}
+
+int64_t scope_wall_offset_ns(void)
+{
+	struct timespec mono, real, again;
+
+	/* Between two readings of the one clock, so that a pause between them
+	 * counts half. */
+	(void)clock_gettime(CLOCK_MONOTONIC, &mono);
+	(void)clock_gettime(CLOCK_REALTIME, &real);
+	(void)clock_gettime(CLOCK_MONOTONIC, &again);
+	return (real.tv_sec - mono.tv_sec) * 1000000000ll + real.tv_nsec -
+	       mono.tv_nsec -
+	       ((again.tv_sec - mono.tv_sec) * 1000000000ll + again.tv_nsec -
+		mono.tv_nsec) / 2;
+}
+
+int scope_target_symbol(const struct scope_target *t, const char *name,
+			struct scope_symbol *ret_sym)
+{
+	return scope_elf_symbol(t->elf, name, ret_sym);
+}
+
+int scope_target_function(const struct scope_target *t, uint64_t vaddr,
+			  struct scope_symbol *ret_fn)
+{
+	return scope_elf_function(t->elf, vaddr, ret_fn);
+}
+
+const uint8_t *scope_target_text(const struct scope_target *t, uint64_t vaddr,
+				 size_t len)
+{
+	return scope_elf_is_code(t->elf, vaddr) ?
+		       scope_elf_at(t->elf, vaddr, len) :
+		       NULL;
+}
+
+int scope_target_bif(const struct scope_target *t, const char *module,
+		     const char *function, unsigned arity,
+		     struct scope_symbol *ret_sym)
+{
+	return scope_bifs_find(t->bifs, module, function, arity, ret_sym);
+}
+
+int scope_target_code(struct scope_target *t, uint64_t entry,
+		      struct scope_code *ret_code)
+{
+	return scope_code_read(scope_target_read, t, entry, ret_code);
+}
+
+int scope_target_procs(struct scope_target *t,
+		       int (*fn)(void *arg, const struct scope_proc *p),
+		       void *arg, struct scope_err *err)
+{
+	int r;
+
+	t->table.initial_call = scope_target_atom(t, "$initial_call");
+	r = scope_table_walk(&t->table, fn, arg);
+	if (r == -ESRCH)
+		return gone(t, err);
+	return r;
+}
+
+int scope_target_proc(struct scope_target *t, uint64_t pid,
+		      struct scope_proc *ret_proc)
+{
+	t->table.initial_call = scope_target_atom(t, "$initial_call");
+	return scope_table_get(&t->table, pid, ret_proc);
+}
+
+uint64_t scope_target_dict(struct scope_target *t, const struct scope_proc *p,
+			   const char *key)
+{
+	const struct scope_layout *l = t->vm.layout;
+	uint64_t atom = scope_target_atom(t, key), dict, pid;
+
+	if (!atom || scope_target_read(t, p->addr + l->p_dictionary, &dict,
+				       sizeof(dict)) < 0)
+		return 0;
+	/* The struct may be another process's by now. */
+	if (scope_target_read(t, p->addr, &pid, sizeof(pid)) < 0 ||
+	    pid != p->pid)
+		return 0;
+	return scope_dict_get(&t->vm, dict, atom);
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * target: one node seen from outside, described from its PID alone.
+ *
+ * Shapes:  a scope_target holds /proc/PID/mem, the ELF file of its emulator
+ *          (through /proc/PID/exe, so containers work), its symbols, the
+ *          verified layout and a scope_vm over its memory.
+ * Errors:  with words in err: -ESRCH no such process; -ENOEXEC not a BEAM;
+ *          -EPERM/-EACCES no right to look (the capability is named);
+ *          -ENOTSUP an OTP release, flavour or layout that is not known, or a
+ *          debug, lock-check or lock-counter build (what is missing is named).
+ * Memory:  all returned pointers are borrowed from the target.
+ * Threads: one owner; scope_target_read is safe from any thread.
+ */
+#ifndef SCOPE_TARGET_H
+#define SCOPE_TARGET_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/auto.h"
+#include "base/err.h"
+#include "beam/vm.h"
+#include "wire/event.h"
+
+struct scope_target;
+
+struct scope_target_info {
+	pid_t pid;
+	const char *exe;   /* "/proc/PID/exe": what probes attach to */
+	const char *path;  /* what that link says, for people */
+	const char *otp;   /* "25" */
+	const char *erts;  /* "13.1.5" */
+	const char *node;  /* "shop@host"; "nonode@nohost" when not alive */
+	const char *build_id; /* hex, or "" */
+	bool jit;
+	unsigned schedulers, dirty_cpu, dirty_io; /* threads of each kind */
+	uint64_t bias;     /* what to add to an ELF address */
+};
+
+int scope_target_open(pid_t pid, struct scope_target **ret_target,
+		      struct scope_err *err);
+void scope_target_free(struct scope_target *t);
+SCOPE_AUTO(scope_target)
+
+const struct scope_target_info *scope_target_info(const struct scope_target *t);
+struct scope_vm *scope_target_vm(struct scope_target *t);
+
+/* A pidfd: readable once the node is gone. Borrowed. */
+int scope_target_pidfd(const struct scope_target *t);
+
+/* scope_read_fn over /proc/PID/mem; arg is the target. */
+int scope_target_read(void *target, uint64_t addr, void *buf, size_t len);
+
+/* The real-time clock minus CLOCK_MONOTONIC now, ns. */
+int64_t scope_wall_offset_ns(void);
+
+/*
+ * Symbols: .symtab, else .dynsym, of the emulator (a separate debug file by
+ * build-id or debuglink under /usr/lib/debug, when there is one). Names are
+ * exact, or for mangled C++ ones match when the name is "~part": the only
+ * symbol that contains `part`.
+ */
+struct scope_symbol {
+	const char *name;
+	uint64_t vaddr;  /* ELF address */
+	uint64_t size;   /* bytes; from .eh_frame where the symbol has none */
+	uint64_t offset; /* in the file: what a uprobe takes */
+};
+int scope_target_symbol(const struct scope_target *t, const char *name,
+			struct scope_symbol *ret_sym);
+/* The function that starts at, or contains, an ELF address, from .eh_frame:
+ * static functions too. -ENOENT. The name is that of a symbol there or NULL. */
+int scope_target_function(const struct scope_target *t, uint64_t vaddr,
+			  struct scope_symbol *ret_fn);
+/* Bytes of the ELF's text at an ELF address, borrowed; NULL: outside. */
+const uint8_t *scope_target_text(const struct scope_target *t, uint64_t vaddr,
+				 size_t len);
+/* Address in the running process of BIF m:f/a's C function (`impl`, not a
+ * dirty wrapper), from the emulator's own tables, as a symbol; -ENOENT. */
+int scope_target_bif(const struct scope_target *t, const char *module,
+		     const char *function, unsigned arity,
+		     struct scope_symbol *ret_sym);
+
+/* Processes, from the process table. */
+struct scope_proc {
+	uint64_t pid;	 /* Eterm */
+	uint64_t addr;	 /* of the Process */
+	uint64_t name;	 /* Eterm atom; 0: none */
+	uint64_t parent; /* Eterm; 0: none */
+	uint32_t state;
+	struct scope_mfa spawned; /* what it was spawned with */
+	struct scope_mfa initial; /* '$initial_call' where proc_lib keeps one,
+				     translated as proc_lib does; else spawned */
+	bool has_dictionary;
+};
+/* Call fn for each process alive; stops when fn returns non-zero, and returns
+ * that. Entries that change under the reader are read again, or left out. */
+int scope_target_procs(struct scope_target *t,
+		       int (*fn)(void *arg, const struct scope_proc *p),
+		       void *arg, struct scope_err *err);
+/* One process; -ESRCH: none with that id now. */
+int scope_target_proc(struct scope_target *t, uint64_t pid,
+		      struct scope_proc *ret_proc);
+/* Value of a key (an atom's text) in a process's dictionary: 0 when absent or
+ * unreadable. The word is good only while the process does not run: copy what
+ * it points to at once. */
+uint64_t scope_target_dict(struct scope_target *t, const struct scope_proc *p,
+			   const char *key);
+
+/* Scheduler number of a thread (initial pid namespace tid): 1..N normal, then
+ * dirty CPU, then dirty I/O, as erlang:system_info(scheduler_id) counts; 0:
+ * not a scheduler. *ret_dirty may be NULL. Unknown threads are looked up once. */
+unsigned scope_target_scheduler(struct scope_target *t, uint32_t tid,
+				bool *ret_dirty);
+
+/* JIT code: a module registered with the GDB interface. */
+struct scope_code {
+	char module[256];
+	uint32_t functions; /* functions, not counting prologues and headers */
+	uint32_t bytes;	    /* of native code */
+	uint64_t base;
+};
+/* Read what a jit_code_entry at `entry` describes. -EFAULT, -EBADMSG. */
+int scope_target_code(struct scope_target *t, uint64_t entry,
+		      struct scope_code *ret_code);
+
+#endif

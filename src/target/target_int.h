@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* target, its insides: shared by the files of src/target/. */
+#ifndef SCOPE_TARGET_INT_H
+#define SCOPE_TARGET_INT_H
+
+#include "base/map.h"
+#include "target/elf.h"
+#include "target/table.h"
+#include "target/target.h"
+
+struct scope_bifs;
+
+struct scope_target {
+	struct scope_target_info info;
+	char exe[32];
+	char path[4096];
+	char otp[8];
+	char erts[32];
+	char node[260];
+
+	int pidfd;
+	int memfd;
+	struct scope_elf *elf;	 /* owned */
+	struct scope_bifs *bifs; /* owned */
+	struct scope_vm vm;
+	struct scope_table table;
+	struct scope_map *threads;  /* owned: tid to number; sched.c */
+	struct scope_map *keys;	    /* owned: hash of text to atom; atoms.c */
+};
+
+/* identify.c: pidfd, exe, path, elf, otp and erts, checked. */
+int scope_target_identify(struct scope_target *t, struct scope_err *err);
+
+/* Has the process ended? */
+bool scope_target_is_gone(const struct scope_target *t);
+
+/* mem.c: pieces by process_vm_readv, or where that is not allowed (it checks
+ * the right at each call, an open mem file only once) one by one. */
+int scope_target_batch(void *target, struct scope_piece *pieces, size_t n);
+int scope_target_open_mem(struct scope_target *t, struct scope_err *err);
+
+/* sched.c */
+int scope_target_load_threads(struct scope_target *t);
+/* The number of a thread by its name, as emulators name them: kind 0 normal, 1
+ * dirty CPU, 2 dirty I/O; *ret_no from 1. false: not a scheduler. */
+bool scope_thread_parse(const char *comm, unsigned *ret_kind,
+			unsigned *ret_no);
+
+/* atoms.c: an atom by its text, anywhere in the table; 0: not there (yet). */
+uint64_t scope_target_atom(struct scope_target *t, const char *text);
+
+/* Address in the process of an emulator's variable; 0: no such symbol. */
+uint64_t scope_target_address(const struct scope_target *t, const char *name);
+
+#endif

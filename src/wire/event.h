@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * event: one decoded event, and the one table of its fields.
+ *
+ * Shapes:  a scope_event is a head (id, times, kind, parties) and a list of
+ *          fields, in the order in which JSON shows them. Every view, export
+ *          and the schema is driven by the field table below.
+ * Units:   as the field's name says (_ns, _words, _bytes); times are
+ *          CLOCK_MONOTONIC nanoseconds, `ts_ns` is the wall clock.
+ * Memory:  an event borrows all its text and its image; it is good until the
+ *          sink returns.
+ * Threads: plain data.
+ */
+#ifndef SCOPE_WIRE_EVENT_H
+#define SCOPE_WIRE_EVENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "scope/event.h"
+
+/* What a field's value is, and how JSON shows it. */
+enum scope_type {
+	SCOPE_T_UINT,  /* u: integer */
+	SCOPE_T_BOOL,  /* u: true or false */
+	SCOPE_T_TEXT,  /* text/len: string, raw text */
+	SCOPE_T_ATOM,  /* term: the raw text of an atom, as a string */
+	SCOPE_T_IDENT, /* term: pid, port or reference, as "<0.1.0>" */
+	SCOPE_T_TERM,  /* term: string in the chosen syntax, or tagged object */
+	SCOPE_T_TERMS, /* term, an Erlang list: array, one term each */
+	SCOPE_T_MFA,   /* mfa: "module:function/arity" */
+	SCOPE_T_CORR,  /* corr: "m-ADDR-N" */
+	SCOPE_T_JSON,  /* text/len: ready JSON (summary, node.attach) */
+};
+
+/*
+ * X(SYMBOL, key, type, says): every key an event may have, besides the head's
+ * (id ts time mono kind node os_pid scheduler pid name). In order of printing.
+ */
+#define SCOPE_FIELDS(X)                                                        \
+	X(CHILD, "child", IDENT, "the new process")                            \
+	X(FROM, "from", IDENT, "the other party that it came from")            \
+	X(FROM_KIND, "from", TEXT,                                             \
+	  "port, timer, system, signal or dist, where no process sent it")     \
+	X(FROM_NAME, "from_name", ATOM, "registered name of from")             \
+	X(PORT, "port", IDENT, "the port")                                     \
+	X(TO, "to", IDENT, "the other party that it went to")                  \
+	X(TO_NAME, "to_name", ATOM, "registered name of to")                   \
+	X(MFA, "mfa", MFA, "function that the process runs")                   \
+	X(ARGS, "args", TERMS, "arguments of mfa")                             \
+	X(INITIAL_CALL, "initial_call", MFA,                                   \
+	  "first function, as proc_lib keeps it where it does")                \
+	X(LINK, "link", BOOL, "spawned linked")                                \
+	X(MONITOR, "monitor", BOOL, "spawned monitored")                       \
+	X(REGISTERED, "name", ATOM, "the name in question")                    \
+	X(LABEL, "label", TERM, "label set by proc_lib:set_label/1")           \
+	X(PARENT, "parent", IDENT, "the process that spawned it")              \
+	X(ANCESTORS, "ancestors", TERMS, "what proc_lib keeps of its parents") \
+	X(MSG, "msg", TERM, "the message")                                     \
+	X(MSG_WORDS, "msg_words", UINT, "words of it that were copied")        \
+	X(REASON, "reason", TERM, "why")                                       \
+	X(VIA, "via", TEXT, "exit: by exit/2; link: along a link")             \
+	X(REF, "ref", TERM, "the monitor's reference")                         \
+	X(ALIAS, "alias", BOOL, "sent to an alias")                            \
+	X(ALIAS_REF, "alias_ref", IDENT, "the alias that it was sent to")      \
+	X(DIST, "dist", BOOL, "still in external format: no contents")         \
+	X(TRUNCATED, "truncated", BOOL, "a term above was cut")                \
+	X(UNREADABLE, "unreadable", TEXT, "what could not be read, and why")   \
+	X(WAIT_NS, "wait_ns", UINT, "from enqueue to receive")                 \
+	X(MAILBOX, "mailbox", UINT, "messages left in the mailbox")            \
+	X(CORR, "corr", CORR, "same on a message's send and receive")          \
+	X(SURE, "sure", TEXT, "order: matched by order, not by identity")      \
+	X(LIFETIME_NS, "lifetime_ns", UINT, "from spawn to exit")              \
+	X(REDUCTIONS, "reductions", UINT, "reductions executed")               \
+	X(MAJOR, "major", BOOL, "a full sweep")                                \
+	X(DIRTY, "dirty", BOOL, "ran on a dirty scheduler")                    \
+	X(HEAP_BEFORE, "heap_before_words", UINT, "words in use before")       \
+	X(HEAP_AFTER, "heap_after_words", UINT, "words in use after")          \
+	X(SIZE_BEFORE, "heap_size_before_words", UINT, "words held before")    \
+	X(SIZE_AFTER, "heap_size_after_words", UINT, "words held after")       \
+	X(NEED, "need_words", UINT, "words that were asked for")               \
+	X(PAUSE_NS, "pause_ns", UINT, "the process stood still for")           \
+	X(MODULE, "module", TEXT, "the module")                                \
+	X(FUNCTIONS, "functions", UINT, "functions in its code")               \
+	X(CODE_BYTES, "code_bytes", UINT, "bytes of its native code")          \
+	X(CAUSE, "cause", TEXT, "why events were lost")                        \
+	X(OF, "of", TEXT, "kind of the lost events")                           \
+	X(STAGE, "stage", TEXT, "where they were lost: kernel or output")      \
+	X(CPU, "cpu", UINT, "the CPU that lost them")                          \
+	X(COUNT, "count", UINT, "how many")                                    \
+	X(FROM_NS, "from", UINT, "loss: since when, wall clock ns")            \
+	X(TO_NS, "to", UINT, "loss: until when, wall clock ns")                \
+	X(OTP, "otp", TEXT, "OTP release")                                     \
+	X(ERTS, "erts", TEXT, "ERTS version")                                  \
+	X(FLAVOR, "flavor", TEXT, "jit or emu")                                \
+	X(EVENTS, "events", JSON, "kinds that are on, and their source")       \
+	X(UNAVAILABLE, "unavailable", JSON, "kinds that are not, and why")     \
+	X(EMITTED, "emitted", JSON, "events seen by probes, by kind")          \
+	X(DELIVERED, "delivered", JSON, "events put out, by kind")             \
+	X(LOST, "lost", JSON, "events lost, by kind and stage")                \
+	X(STATS, "stats", JSON, "the collector's own figures")
+
+enum scope_field_key {
+#define X(sym, key, type, says) SCOPE_FIELD_##sym,
+	SCOPE_FIELDS(X)
+#undef X
+	SCOPE_FIELD_MAX,
+};
+
+struct scope_mfa {
+	uint64_t module;   /* Eterm atom */
+	uint64_t function; /* Eterm atom */
+	uint64_t arity;
+};
+
+struct scope_field {
+	enum scope_field_key key;
+	uint32_t len; /* of text */
+	union {
+		uint64_t u;
+		uint64_t term; /* Eterm */
+		const char *text; /* borrowed */
+		struct scope_mfa mfa;
+		struct {
+			uint64_t addr;
+			uint64_t n;
+		} corr;
+	};
+};
+
+/* Words of the target's memory that came with a record: segs[i] says where the
+ * next SCOPE_SEG_WORDS(segs[i]) words of `words` were. */
+struct scope_image {
+	const uint64_t *words;
+	const uint64_t *segs;
+	size_t nwords;
+	size_t nsegs;
+};
+
+#define SCOPE_EVENT_FIELDS 24
+
+struct scope_event {
+	uint64_t id;	  /* 0: not yet given */
+	uint64_t ts_ns;	  /* wall clock */
+	uint64_t mono_ns;
+	enum scope_kind kind;
+	uint32_t scheduler; /* 1..; 0: none or not known */
+	uint64_t pid;	  /* Eterm; 0: none */
+	uint64_t name;	  /* Eterm atom: pid's registered name; 0: none */
+	bool cut;	  /* the copy of the terms was cut by the budget */
+	struct scope_image image;
+	size_t nfields;
+	struct scope_field fields[SCOPE_EVENT_FIELDS];
+};
+
+struct scope_field_info {
+	const char *key;
+	const char *says;
+	enum scope_type type;
+};
+
+struct scope_kind_info {
+	const char *name;  /* "msg.send"; NULL: no such kind */
+	const char *group; /* "msg" */
+	const char *says;
+	bool by_default;
+};
+
+/* Static; NULL name for a number that is no kind. */
+const struct scope_kind_info *scope_kind_info(unsigned kind);
+const struct scope_field_info *scope_field_info(enum scope_field_key key);
+
+/* A set of kinds: bit `kind`. */
+typedef uint64_t scope_kindset;
+#define SCOPE_KIND_BIT(kind) (1ull << (kind))
+scope_kindset scope_kinds_default(void);
+/* Parse "proc,msg.send,-gc": kinds, groups, "all", "default"; a leading '-'
+ * takes away. Adds node.* and the stream's own kinds always. -EINVAL: *ret_bad
+ * and *ret_len are the word that is none. */
+int scope_kinds_parse(const char *list, scope_kindset *ret_set,
+		      const char **ret_bad, size_t *ret_len);
+
+/* Append a field; a full event drops it (SCOPE_EVENT_FIELDS is enough for any
+ * kind; asserted). Returns the field to fill in. */
+struct scope_field *scope_event_add(struct scope_event *ev,
+				    enum scope_field_key key);
+void scope_event_add_u(struct scope_event *ev, enum scope_field_key key,
+		       uint64_t v);
+void scope_event_add_text(struct scope_event *ev, enum scope_field_key key,
+			  const char *text, size_t len);
+const struct scope_field *scope_event_get(const struct scope_event *ev,
+					  enum scope_field_key key);
+
+/* Where decoded events go: a JSON writer, the live view, a counter. */
+struct scope_sink {
+	/* One event, in order. 0: taken; -ENOBUFS: not taken, count it lost. */
+	int (*event)(struct scope_sink *sink, const struct scope_event *ev);
+	/* Called about every `tick_ms`, and after each batch; for refreshing. */
+	void (*tick)(struct scope_sink *sink, uint64_t mono_ns);
+};
+
+#endif

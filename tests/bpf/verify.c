@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Loads every BPF program alone, for each release's layout, and holds the
+ * number of instructions that the verifier went through to a budget: 10 %
+ * more than the budget's figure fails. `verify FILE --update` writes it anew.
+ *
+ * The budget is of the programs' complexity, which other kernels see
+ * differently; a program that a kernel refuses fails here whatever its figure.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "beam/layout.h"
+#include "probe/catalogue.h"
+#include "probe/link.h"
+#include "probe/probe.h"
+
+#define PROGS_MAX 32
+
+struct budget {
+	char name[64];
+	unsigned insns;
+};
+
+static char log_text[1 << 20];
+
+static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	size_t len = strlen(log_text);
+
+	if (level == LIBBPF_WARN)
+		(void)vsnprintf(log_text + len, sizeof(log_text) - len, fmt,
+				ap);
+	return 0;
+}
+
+static unsigned load_one(const char *name, unsigned otp)
+{
+	size_t len, size;
+	const void *bytes = scope_probe_object(&len);
+	struct bpf_object *obj = bpf_object__open_mem(bytes, len, NULL);
+	struct bpf_map *map;
+	struct bpf_program *p, *me = NULL;
+	struct bpf_prog_info info = { 0 };
+	struct scope_bpf_config *c;
+	__u32 n = sizeof(info);
+
+	if (!obj)
+		return 0;
+	map = bpf_object__find_map_by_name(obj, ".rodata.config");
+	c = (struct scope_bpf_config *)bpf_map__initial_value(map, &size);
+	c->layout = *scope_layout_of(otp);
+	c->kinds = ~0ull;
+	c->term_words = SCOPE_TERM_WORDS_MAX;
+	c->nrings = 2;
+	c->filter = 1;
+	bpf_object__for_each_program(p, obj) {
+		bool it = !strcmp(bpf_program__name(p), name);
+
+		(void)bpf_program__set_autoload(p, it);
+		(void)scope_link_prepare(p, scope_link_has_multi());
+		if (it)
+			me = p;
+	}
+	log_text[0] = '\0';
+	if (bpf_object__load(obj) == 0)
+		(void)bpf_obj_get_info_by_fd(bpf_program__fd(me), &info, &n);
+	else
+		fputs(log_text, stderr);
+	bpf_object__close(obj);
+	return info.verified_insns;
+}
+
+static size_t read_budget(const char *path, struct budget *b)
+{
+	FILE *f = fopen(path, "r");
+	size_t n = 0;
+
+	while (f && n < PROGS_MAX &&
+	       fscanf(f, "%63s %u", b[n].name, &b[n].insns) == 2)
+		n++;
+	if (f)
+		(void)fclose(f);
+	return n;
+}
+
+int main(int argc, char **argv)
+{
+	bool update = argc > 2 && !strcmp(argv[2], "--update");
+	struct budget b[PROGS_MAX];
+	size_t n = argc > 1 ? read_budget(argv[1], b) : 0;
+	int passed = 0, failed = 0;
+	FILE *out = update ? fopen(argv[1], "w") : NULL;
+
+	(void)libbpf_set_print(quiet);
+	for (unsigned k = 0; k < SCOPE_PROG_MAX; k++) {
+		const char *name = scope_prog_name(k);
+		unsigned most = 0, allowed = 0;
+		bool ok = true;
+
+		for (const unsigned *otp = scope_layout_releases(); *otp;
+		     otp++) {
+			unsigned insns = load_one(name, *otp);
+
+			ok = ok && insns;
+			if (insns > most)
+				most = insns;
+		}
+		for (size_t i = 0; i < n; i++)
+			if (!strcmp(b[i].name, name))
+				allowed = b[i].insns;
+		if (update && out)
+			fprintf(out, "%s\t%u\n", name, most);
+		else
+			ok = ok && most <= allowed + allowed / 10;
+		printf("%-12s %7u instructions, budget %7u %s\n", name, most,
+		       allowed, ok ? "" : "FAIL");
+		passed += ok;
+		failed += !ok;
+	}
+	if (out)
+		(void)fclose(out);
+	printf("%d passed, %d failed\n", passed, failed);
+	return failed ? 1 : 0;
+}

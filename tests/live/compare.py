@@ -1,0 +1,648 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Hold a stream of events to what a workload knows of itself.
+
+    compare.py [--at-least PCT] [--since-attach] STREAM [TRUTH]
+
+STREAM is what `scope-bpf --json` printed, TRUTH what live.erl wrote: a JSON
+object a line. Exits 0 when both agree; else prints what differs and exits 1.
+
+The stream alone: every line is an object, ids rise by one, time never goes
+back, the last line is the summary, it counts what is there, and what was
+emitted was delivered or lost.
+
+Against the truth, for the kinds that it claims to know (fact `check`): the
+events in which one of its own processes (fact `own`) takes part are, as a
+multiset, exactly those that are noted, in the order in which each sender sent
+to each receiver. Texts of terms are equal, but for the order of a map's keys.
+
+--at-least PCT: events may be missing, as many as the summary says were lost,
+and no more than leaves PCT percent of them. None may be extra, or wrong.
+--since-attach: the workload was under way when the stream began. Of numbered
+messages all from some number on are there; nothing is extra, or wrong.
+"""
+
+import argparse
+import collections
+import json
+import re
+import sys
+
+SHOWN = 8  # differences shown of a kind
+
+# ---- terms ------------------------------------------------------------------
+
+
+def canonical(text):
+    """The text with map pairs in order of their text: maps have none of their
+    own. Knows strings, quoted atoms, brackets, and Elixir's %Name{…}."""
+    out, at = _sequence(text, 0, '')
+    return out if at == len(text) else text
+
+
+def _sequence(text, at, closer):
+    """Copy up to the closing bracket (not taken); returns text and place."""
+    out = []
+    while at < len(text):
+        c = text[at]
+        if c in '"\'':
+            end = _quoted(text, at)
+            out.append(text[at:end])
+            at = end
+        elif c in '([{':
+            is_map = c == '{' and re.search(r'(#|%[\w.]*)$', ''.join(out[-60:]))
+            close = {'(': ')', '[': ']', '{': '}'}[c]
+            inside, at = _sequence(text, at + 1, close)
+            if is_map:
+                inside = ','.join(sorted(_split(inside)))
+            out.append(c + inside + close)
+            at += 1
+        elif c and c == closer:
+            return ''.join(out), at
+        else:
+            out.append(c)
+            at += 1
+    return ''.join(out), at
+
+
+def _quoted(text, at):
+    """The place after the string or quoted atom that starts at `at`."""
+    q = text[at]
+    at += 1
+    while at < len(text) and text[at] != q:
+        at += 2 if text[at] == '\\' else 1
+    return at + 1
+
+
+def _split(text):
+    """Split at the commas outside of quotes and brackets."""
+    parts, start, at, depth = [], 0, 0, 0
+    while at < len(text):
+        c = text[at]
+        if c in '"\'':
+            at = _quoted(text, at)
+            continue
+        if c in '([{':
+            depth += 1
+        elif c in ')]}':
+            depth -= 1
+        elif c == ',' and depth == 0:
+            parts.append(text[start:at].strip())
+            start = at + 1
+        at += 1
+    if text[start:].strip():
+        parts.append(text[start:].strip())
+    return parts
+
+
+def same_text(a, b):
+    return a == b or canonical(a) == canonical(b)
+
+
+# ---- the stream -------------------------------------------------------------
+
+
+class Stream:
+    def __init__(self, lines):
+        self.events = []
+        self.faults = []
+        self.summary = None
+        for n, line in enumerate(lines, 1):
+            try:
+                ev = json.loads(line)
+                ev['kind']
+            except (ValueError, KeyError, TypeError):
+                self.faults.append(f'line {n} is no event: {line[:120]!r}')
+                continue
+            self.events.append(ev)
+
+    def check(self):
+        """Faults of the stream as such."""
+        faults = list(self.faults)
+        if not self.events:
+            return faults + ['the stream is empty']
+        self.summary = self.events[-1]
+        if self.summary['kind'] != 'summary':
+            faults.append(f'the last line is no summary: {self.summary}')
+            self.summary = None
+        faults += self._order()
+        if self.summary:
+            faults += self._sums()
+        return faults
+
+    def _order(self):
+        faults = []
+        last_id, last_mono = None, 0
+        for ev in self.events:
+            if 'id' not in ev:
+                faults.append(f'no id: {brief(ev)}')
+                continue
+            if last_id is not None and ev['id'] != last_id + 1:
+                faults.append(f'id {ev["id"]} after {last_id}: {brief(ev)}')
+            last_id = ev['id']
+            mono = ev.get('mono', last_mono)
+            if mono < last_mono:
+                faults.append(f'time goes back by {last_mono - mono} ns: {brief(ev)}')
+            last_mono = max(mono, last_mono)
+        return limited(faults)
+
+    def _sums(self):
+        faults = []
+        s = self.summary
+        emitted = s.get('emitted', {})
+        delivered = s.get('delivered', {})
+        lost = self.lost()
+        for kind in sorted(set(emitted) | set(delivered) | set(lost)):
+            e, d, l = emitted.get(kind, 0), delivered.get(kind, 0), lost.get(kind, 0)
+            if e != d + l:
+                faults.append(f'{kind}: emitted {e} is not delivered {d} + lost {l}')
+        there = collections.Counter(ev['kind'] for ev in self.events)
+        for kind in sorted(set(delivered) | set(there)):
+            if kind in ('summary', 'loss'):
+                continue
+            if there[kind] != delivered.get(kind, 0):
+                faults.append(f'{kind}: {there[kind]} lines, but the summary '
+                              f'says {delivered.get(kind, 0)} delivered')
+        said = collections.Counter()
+        for ev in self.events:
+            if ev['kind'] == 'loss':
+                said[ev.get('of')] += ev.get('count', 0)
+        for kind in sorted(set(said) | set(lost), key=str):
+            if said[kind] != lost.get(kind, 0):
+                faults.append(f'{kind}: loss events say {said[kind]}, '
+                              f'the summary {lost.get(kind, 0)}')
+        return faults
+
+    def lost(self):
+        """kind -> how many, from the summary."""
+        out = collections.Counter()
+        for kind, what in (self.summary or {}).get('lost', {}).items():
+            out[kind] += total(what)
+        return {k: n for k, n in out.items() if n}
+
+
+def total(what):
+    return what if isinstance(what, int) else sum(total(v) for v in what.values())
+
+
+def brief(ev):
+    return json.dumps({k: v for k, v in ev.items()
+                       if k not in ('ts', 'time', 'node', 'os_pid', 'corr')},
+                      ensure_ascii=False)[:400]
+
+
+def limited(faults, what='more like these'):
+    if len(faults) <= SHOWN:
+        return faults
+    return faults[:SHOWN] + [f'… {len(faults) - SHOWN} {what}']
+
+
+# ---- one key for an event and for a fact ------------------------------------
+# A key is (kind, pid, other, detail…): events and facts that say the same have
+# equal keys. pid and other are the parties.
+
+
+def sender(ev):
+    return ev['from'] if 'from' in ev else ev.get('pid')
+
+
+def receiver(ev):
+    # The alias says more than the process behind it, and is always known.
+    if ev.get('alias'):
+        return 'alias ' + ev.get('alias_ref', '?')
+    return ev.get('to')
+
+
+def event_key(ev):
+    k = ev['kind']
+    if k == 'msg.send':
+        return k, sender(ev), receiver(ev), ev.get('msg')
+    if k == 'msg.receive':
+        return k, ev.get('pid'), ev.get('from'), ev.get('msg')
+    if k == 'proc.spawn':
+        return (k, ev.get('pid'), ev.get('child'), ev.get('mfa'),
+                tuple(ev['args']) if 'args' in ev else None,
+                bool(ev.get('link')), bool(ev.get('monitor')))
+    if k == 'proc.exit':
+        return k, ev.get('pid'), None, ev.get('reason')
+    if k == 'proc.exit_signal':
+        return k, ev.get('pid', ev.get('from')), ev.get('to'), ev.get('reason'), ev.get('via')
+    if k in ('proc.link', 'proc.unlink'):
+        return k, ev.get('pid'), ev.get('to')
+    if k in ('proc.monitor', 'proc.demonitor'):
+        return k, ev.get('pid'), ev.get('to'), ev.get('ref')
+    if k == 'proc.down':
+        return k, ev.get('pid'), ev.get('from'), ev.get('ref'), ev.get('reason')
+    if k in ('proc.register', 'proc.unregister'):
+        return k, ev.get('pid'), None, ev.get('name')
+    if k == 'code.load':
+        return k, None, None, ev.get('module'), ev.get('functions')
+    if k == 'code.unload':
+        return k, None, None, ev.get('module')
+    if k == 'gc.end':
+        return k, ev.get('pid'), None, bool(ev.get('major'))
+    return None
+
+
+def fact_key(f):
+    t = f['t']
+    if t == 'send':
+        return 'msg.send', f['from'], f['to'], f['msg']
+    if t == 'recv':
+        return 'msg.receive', f['pid'], f['from'], f['msg']
+    if t == 'spawn':
+        if 'args' not in f:
+            return None
+        return ('proc.spawn', f['pid'], f['child'], f['mfa'], tuple(f['args']),
+                f['link'], f['monitor'])
+    if t == 'exit':
+        return 'proc.exit', f['pid'], None, f['reason']
+    if t == 'exit_signal':
+        return 'proc.exit_signal', f['pid'], f['to'], f['reason'], f['via']
+    if t in ('link', 'unlink'):
+        return 'proc.' + t, f['pid'], f['to']
+    if t in ('monitor', 'demonitor'):
+        return 'proc.' + t, f['pid'], f['to'], f['ref']
+    if t == 'down':
+        return 'proc.down', f['pid'], f['from'], f['ref'], f['reason']
+    if t in ('register', 'unregister'):
+        return 'proc.' + t, f['pid'], None, f['name']
+    if t == 'code_load':
+        return 'code.load', None, None, f['module'], f['functions']
+    return None
+
+
+def parties(ev):
+    """Every process that takes part in an event."""
+    return [ev[k] for k in ('pid', 'from', 'to', 'child') if isinstance(ev.get(k), str)]
+
+
+def show(key):
+    return ' '.join(str(x) if not isinstance(x, tuple) else f'[{", ".join(x)}]'
+                    for x in key if x is not None)
+
+
+# ---- the comparison ---------------------------------------------------------
+
+
+class Truth:
+    def __init__(self, lines):
+        self.facts = [json.loads(line) for line in lines if line.strip()]
+        self.own = {f['pid'] for f in self.facts if f['t'] == 'own'}
+        self.kinds = {k for f in self.facts if f['t'] == 'check' for k in f['kinds']}
+        self.failed = [f['why'] for f in self.facts if f['t'] == 'failed']
+        self.may = [(f['kind'], f['pid'], f['other'], re.compile(f['re'], re.S))
+                    for f in self.facts if f['t'] == 'maybe']
+        self.aliases = {f['to']: f['process'] for f in self.facts if 'process' in f}
+        self.modules = {f['module'] for f in self.facts if 'module' in f}
+
+    def allows(self, key):
+        return any(k == key[0] and p in ('any', key[1]) and o in ('any', key[2]) and
+                   r.search(str(key[3]) if len(key) > 3 else '')
+                   for k, p, o, r in self.may)
+
+
+class Compare:
+    def __init__(self, stream, truth, at_least=None, since_attach=False):
+        self.stream, self.truth, self.at_least = stream, truth, at_least
+        self.since_attach = since_attach
+        self.faults = []
+        self.seen = collections.Counter()
+        self.missing = collections.Counter()  # kind -> how many
+        self.expected = collections.Counter()
+
+    def run(self):
+        if self.truth.failed:
+            self.faults += [f'the workload failed: {w}' for w in self.truth.failed]
+        self.events = [e for e in self.stream.events if e['kind'] in self.truth.kinds]
+        self._take()
+        self._spawns_in_part()
+        self._ranges()
+        self._cut()
+        self._multiset()
+        self._pair_order()
+        self._aliases()
+        self._lives()
+        self._collections()
+        self._unloads()
+        self._losses()
+        return self.faults
+
+    def _take(self):
+        """The events that concern the truth, by key."""
+        t = self.truth
+        self.by_key = collections.defaultdict(list)
+        for ev in self.events:
+            k = ev['kind']
+            if k == 'gc.end' or k == 'code.unload':
+                continue  # counted apart
+            if k == 'code.load':
+                if ev.get('module') not in t.modules:
+                    continue
+            elif t.own.isdisjoint(parties(ev)):
+                continue
+            self.by_key[event_key(ev)].append(ev)
+
+    def _expect(self, kind, n=1):
+        self.expected[kind] += n
+
+    def _spawns_in_part(self):
+        """Spawns of which the truth does not know everything."""
+        by_child = collections.defaultdict(list)
+        for key in self.by_key:
+            if key[0] == 'proc.spawn':
+                by_child[key[:4]].append(key)
+        for f in self.truth.facts:
+            if f['t'] != 'spawn' or 'args' in f:
+                continue
+            self._expect('proc.spawn')
+            part = ('proc.spawn', f['pid'], f['child'], f['mfa'])
+            keys = [k for k in by_child[part] if self.by_key[k]]
+            if not keys:
+                self._count(part, 0, 1)
+                continue
+            self.by_key[keys[0]].pop()
+
+    def _ranges(self):
+        """Facts of many at once: each number once, in order."""
+        wanted = [f for f in self.truth.facts if f['t'] in ('sends', 'recvs')]
+        if not wanted:
+            return
+        pairs = collections.defaultdict(list)
+        for key, evs in self.by_key.items():
+            if key[0] in ('msg.send', 'msg.receive'):
+                pairs[key[:3]].append(key)
+        for f in wanted:
+            kind = 'msg.send' if f['t'] == 'sends' else 'msg.receive'
+            if kind not in self.truth.kinds:
+                continue
+            pair = (kind, f['from'], f['to']) if kind == 'msg.send' else (
+                kind, f['pid'], f['from'])
+            n = f['hi'] - f['lo'] + 1
+            self._expect(kind, n)
+            if "'$n'" in f['msg']:
+                self._numbered(f, pair, pairs[pair])
+            else:
+                key = pair + (f['msg'],)
+                have = len(self.by_key.get(key, ()))
+                if self.since_attach:
+                    have = n if 0 < have < n else have
+                self._count(key, have, n)
+                self.by_key[key] = []
+
+    def _numbered(self, f, pair, keys):
+        before, after = f['msg'].split("'$n'", 1)
+        got = []
+        for key in keys:
+            text = key[3] or ''
+            middle = text[len(before):len(text) - len(after)]
+            if (text.startswith(before) and text.endswith(after) and
+                    middle.isdigit() and f['lo'] <= int(middle) <= f['hi']):
+                got += [(ev['id'], int(middle)) for ev in self.by_key[key]]
+                self.by_key[key] = []
+        got.sort()
+        numbers = [n for _, n in got]
+        counts = collections.Counter(numbers)
+        for n, c in counts.items():
+            if c > 1:
+                self._extra(pair[0], pair + (f'{before}{n}{after}',), c - 1)
+        first = f['lo']
+        if self.since_attach and numbers:
+            first = numbers[0]
+            self.expected[pair[0]] -= first - f['lo']
+        for n in range(first, f['hi'] + 1):
+            if n not in counts:
+                self._miss(pair[0], pair + (f'{before}{n}{after}',))
+        wrong = [(a, b) for a, b in zip(numbers, numbers[1:]) if b < a]
+        if wrong:
+            self.faults.append(f'{show(pair)}: out of order {len(wrong)} times, '
+                               f'first {wrong[0][1]} after {wrong[0][0]}')
+
+    def _cut(self):
+        """Terms longer than what is copied: right as far as they go."""
+        for f in self.truth.facts:
+            if f['t'] != 'send' or not f.get('cut'):
+                continue
+            self._expect('msg.send')
+            found = None
+            for key, evs in self.by_key.items():
+                if key[:3] != ('msg.send', f['from'], f['to']) or not evs:
+                    continue
+                text = key[3] or ''
+                if not evs[0].get('truncated') or '...' not in text:
+                    continue
+                start = text[:text.index('...')]
+                if len(start) > 10 and self._starts(f['msg'], start):
+                    found = key
+            if found:
+                self.by_key[found].pop()
+            else:
+                self._miss('msg.send', ('msg.send', f['from'], f['to'], 'cut off:',
+                                        f['msg'][:60] + '…'))
+
+    @staticmethod
+    def _starts(whole, start):
+        start = start.rstrip(',|" ')
+        if '#{' in start:  # pairs come in any order
+            return whole.startswith(start[:start.index('#{') + 2])
+        return whole.startswith(start)
+
+    def _multiset(self):
+        want = collections.Counter()
+        for f in self.truth.facts:
+            key = fact_key(f)
+            if key and key[0] in self.truth.kinds and not f.get('cut'):
+                want[key] += 1
+                self._expect(key[0])
+        have = collections.Counter({k: len(v) for k, v in self.by_key.items() if v})
+        self._same_but_for_maps(want, have)
+        for key in want.keys() | have.keys():
+            if key not in want and self.truth.allows(key):
+                continue
+            self._count(key, have[key], want[key])
+
+    def _same_but_for_maps(self, want, have):
+        """Give events whose terms differ in the order of map keys alone the
+        key of their fact."""
+        def canon(key):
+            return tuple(canonical(x) if isinstance(x, str) else
+                         tuple(map(canonical, x)) if isinstance(x, tuple) else x
+                         for x in key)
+        left = {}
+        for key in want.keys() - have.keys():
+            left.setdefault(canon(key), []).append(key)
+        for key in list(have.keys() - want.keys()):
+            for fact in left.get(canon(key), ())[:1]:
+                have[fact] += have.pop(key)
+
+    def _count(self, key, have, want):
+        if have < want and self.since_attach:
+            self._expect(key[0], have - want)
+        elif have < want:
+            self._miss(key[0], key, want - have)
+        elif have > want:
+            self._extra(key[0], key, have - want)
+
+    def _miss(self, kind, key, n=1):
+        self.missing[kind] += n
+        self.seen['missing ' + kind] += 1
+        if self.at_least is None and self.seen['missing ' + kind] <= SHOWN:
+            self.faults.append(f'missing{times(n)}: {show(key)}')
+
+    def _extra(self, kind, key, n=1):
+        self.seen['extra ' + kind] += 1
+        if self.seen['extra ' + kind] <= SHOWN:
+            self.faults.append(f'extra{times(n)}: {show(key)}')
+
+    def _pair_order(self):
+        """What one process sent to another arrives in the order of sending."""
+        ranged = {(f.get('from'), f.get('to')) for f in self.truth.facts if f['t'] == 'sends'}
+        want, have = collections.defaultdict(list), collections.defaultdict(list)
+        for f in self.truth.facts:
+            if f['t'] == 'send' and not f.get('cut') and (f['from'], f['to']) not in ranged:
+                want[f['from'], f['to']].append(f['msg'])
+        for ev in self.events:
+            if ev['kind'] == 'msg.send':
+                pair = sender(ev), receiver(ev)
+                if pair in want:
+                    have[pair].append(ev.get('msg') or '')
+        for pair, texts in want.items():
+            # What is missing or extra has been said; the rest is in order.
+            known = collections.Counter(texts) & collections.Counter(have[pair])
+            a = kept(texts, known)
+            b = kept(have[pair], known)
+            if a != b:
+                i = next(i for i, (x, y) in enumerate(zip(a, b)) if x != y)
+                self.faults.append(f'order of {pair[0]} to {pair[1]}: at {i} '
+                                   f'{b[i]!r} instead of {a[i]!r}')
+
+    def _aliases(self):
+        """Where the process behind an alias is named, it is the right one."""
+        bad = []
+        for ev in self.events:
+            if ev['kind'] == 'msg.send' and ev.get('alias') and 'to' in ev:
+                right = self.truth.aliases.get(receiver(ev), ev['to'])
+                if right != ev['to']:
+                    bad.append(f'alias of {right}: {brief(ev)}')
+        self.faults += limited(bad)
+
+    def _lives(self):
+        """A process does nothing before its spawn or after its end."""
+        born, dead, bad = {}, {}, []
+        for i, ev in enumerate(self.events):
+            if ev['kind'] == 'proc.spawn':
+                born.setdefault(ev.get('child'), i)
+            elif ev['kind'] == 'proc.exit':
+                if ev.get('pid') in dead and ev['pid'] in self.truth.own:
+                    bad.append(f'ended twice: {brief(ev)}')
+                dead.setdefault(ev.get('pid'), i)
+        for i, ev in enumerate(self.events):
+            if ev['kind'] not in ('msg.send', 'msg.receive', 'proc.spawn', 'proc.exit'):
+                continue
+            who = ev.get('pid') if ev['kind'] != 'msg.send' else sender(ev)
+            if who not in self.truth.own:
+                continue
+            if i < born.get(who, -1):
+                bad.append(f'before its spawn: {brief(ev)}')
+            if i > dead.get(who, i):
+                bad.append(f'after its end: {brief(ev)}')
+        self.faults += limited(bad)
+
+    def _collections(self):
+        have = collections.Counter(event_key(e)[1:4:2] for e in self.events
+                                   if e['kind'] == 'gc.end')
+        for f in self.truth.facts:
+            if f['t'] == 'gc':
+                self._expect('gc.end', f['n'])
+                n = have[f['pid'], f['major']]
+                if n != f['n']:
+                    self.faults.append(f'gc.end of {f["pid"]}, major {f["major"]}: '
+                                       f'{n} instead of {f["n"]}')
+            if f['t'] == 'gc_between':
+                self._between(f)
+
+    def _between(self, f):
+        """All collections of the node between two messages."""
+        n, inside = 0, False
+        for ev in self.stream.events:
+            if ev['kind'] == 'msg.send' and ev.get('msg') in (f['first'], f['last']):
+                inside = ev['msg'] == f['first']
+            n += inside and ev['kind'] == 'gc.end'
+        self._expect('gc.end', f['n'])
+        if n != f['n']:
+            self.faults.append(f'gc.end between the markers: {n} instead of {f["n"]}')
+
+    def _unloads(self):
+        have = collections.Counter(e.get('module') for e in self.events
+                                   if e['kind'] == 'code.unload')
+        for f in self.truth.facts:
+            if f['t'] == 'code_unload':
+                self._expect('code.unload')
+                if not have[f['module']]:
+                    self.faults.append(f'no code.unload of {f["module"]}')
+
+    def _losses(self):
+        """With losses allowed: what is missing was said to be lost."""
+        lost = self.stream.lost()
+        if self.at_least is None:
+            if lost:
+                self.faults.append(f'lost events: {lost}')
+            for what, n in sorted(self.seen.items()):
+                if n > SHOWN:
+                    self.faults.append(f'… {what}: {n} different ones in all')
+            return
+        for kind, n in self.missing.items():
+            if n > lost.get(kind, 0):
+                self.faults.append(f'{kind}: {n} are missing, {lost.get(kind, 0)} '
+                                   'were reported lost')
+            if (self.expected[kind] - n) * 100 < self.at_least * self.expected[kind]:
+                self.faults.append(f'{kind}: only {self.expected[kind] - n} of '
+                                   f'{self.expected[kind]} delivered')
+
+
+def kept(texts, counts):
+    left = collections.Counter(counts)
+    out = []
+    for text in texts:
+        if left[text] > 0:
+            left[text] -= 1
+            out.append(text)
+    return out
+
+
+def times(n):
+    return f' {n} times' if n > 1 else ''
+
+
+def main():
+    ap = argparse.ArgumentParser()
+    ap.add_argument('--at-least', type=float, metavar='PCT')
+    ap.add_argument('--since-attach', action='store_true')
+    ap.add_argument('stream')
+    ap.add_argument('truth', nargs='?')
+    args = ap.parse_args()
+    with open(args.stream, encoding='utf-8', errors='surrogateescape') as f:
+        stream = Stream(f)
+    faults = stream.check()
+    says = f'{len(stream.events)} events'
+    if args.truth:
+        with open(args.truth, encoding='utf-8') as f:
+            truth = Truth(f)
+        cmp = Compare(stream, truth, args.at_least, args.since_attach)
+        faults += cmp.run()
+        says += ', ' + ', '.join(f'{n} {k}' for k, n in sorted(cmp.expected.items()))
+        for f in truth.facts:
+            if f['t'] == 'rate' and f['ns']:
+                says += f'; {f["n"] * 10**9 // f["ns"]} {f["what"]} a second'
+        if cmp.missing:
+            says += f'; missing {dict(cmp.missing)}'
+    if stream.summary and stream.lost():
+        says += f'; lost {stream.lost()}'
+    print(says)
+    for fault in faults:
+        print('  ' + fault)
+    return 1 if faults else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

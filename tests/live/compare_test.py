@@ -1,0 +1,236 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The comparer itself: what is planted in a good stream must be found."""
+
+import copy
+import json
+import unittest
+
+import compare
+
+ROOT, SINK, CHILD = '<0.1.0>', '<0.2.0>', '<0.3.0>'
+
+
+def good():
+    """A stream and its truth, in which everything is right."""
+    events = [
+        {'kind': 'node.attach'},
+        {'kind': 'proc.spawn', 'pid': ROOT, 'child': CHILD, 'mfa': 'm:f/1', 'args': ['1'],
+         'link': True},
+        {'kind': 'proc.spawn', 'pid': '<0.90.0>', 'child': '<0.91.0>', 'mfa': 'x:y/0'},
+    ]
+    facts = [
+        {'t': 'check', 'kinds': ['msg.send', 'msg.receive', 'proc.spawn', 'proc.exit', 'gc.end']},
+        {'t': 'own', 'pid': ROOT}, {'t': 'own', 'pid': SINK}, {'t': 'own', 'pid': CHILD},
+        {'t': 'spawn', 'pid': ROOT, 'child': CHILD, 'mfa': 'm:f/1', 'args': ['1'],
+         'link': True, 'monitor': False},
+        {'t': 'sends', 'from': ROOT, 'to': SINK, 'msg': "{load,'$n'}", 'lo': 1, 'hi': 5},
+        {'t': 'sends', 'from': ROOT, 'to': SINK, 'msg': 'tick', 'lo': 1, 'hi': 2},
+        {'t': 'recvs', 'pid': SINK, 'from': ROOT, 'msg': "{load,'$n'}", 'lo': 1, 'hi': 5},
+        {'t': 'gc', 'pid': ROOT, 'major': True, 'n': 1},
+    ]
+    for n in range(1, 6):
+        msg = '{load,%d}' % n
+        events.append({'kind': 'msg.send', 'pid': ROOT, 'to': SINK, 'msg': msg})
+        events.append({'kind': 'msg.receive', 'pid': SINK, 'from': ROOT, 'msg': msg})
+    for _ in range(2):
+        events.append({'kind': 'msg.send', 'pid': ROOT, 'to': SINK, 'msg': 'tick'})
+    for text in ('same', 'other', 'same', '#{a => 1,b => {x,"},{"}}'):
+        events.append({'kind': 'msg.send', 'pid': CHILD, 'to': ROOT, 'msg': text})
+        facts.append({'t': 'send', 'from': CHILD, 'to': ROOT, 'msg': text})
+    events.append({'kind': 'msg.send', 'from': 'timer', 'to': ROOT, 'msg': 'late'})
+    facts.append({'t': 'send', 'from': 'timer', 'to': ROOT, 'msg': 'late'})
+    events.append({'kind': 'msg.send', 'pid': SINK, 'to': CHILD, 'alias': True,
+                   'alias_ref': '#Ref<0.1.2.3>', 'msg': 'reply'})
+    facts.append({'t': 'send', 'from': SINK, 'to': 'alias #Ref<0.1.2.3>',
+                  'process': CHILD, 'msg': 'reply'})
+    events.append({'kind': 'gc.end', 'pid': ROOT, 'major': True})
+    events.append({'kind': 'proc.exit', 'pid': CHILD, 'reason': 'normal'})
+    facts.append({'t': 'exit', 'pid': CHILD, 'reason': 'normal'})
+    return events, facts
+
+
+def finish(events, lost=None):
+    """Ids, times, losses and the summary."""
+    events = copy.deepcopy(events)
+    lost = lost or {}
+    for kind, n in lost.items():
+        events.append({'kind': 'loss', 'of': kind, 'cause': 'ring_full', 'count': n})
+    delivered = {}
+    for ev in events:
+        if ev['kind'] != 'loss':
+            delivered[ev['kind']] = delivered.get(ev['kind'], 0) + 1
+    emitted = {k: delivered.get(k, 0) + lost.get(k, 0) for k in set(delivered) | set(lost)}
+    events.append({'kind': 'summary', 'emitted': emitted, 'delivered': delivered,
+                   'lost': {k: {'ring_full': n} for k, n in lost.items()}})
+    for i, ev in enumerate(events):
+        ev['id'] = i + 1
+        ev['mono'] = 1000 + i
+    return events
+
+
+def faults(events, facts, at_least=None, since_attach=False):
+    stream = compare.Stream(json.dumps(e) for e in events)
+    found = stream.check()
+    truth = compare.Truth(json.dumps(f) for f in facts)
+    return found + compare.Compare(stream, truth, at_least, since_attach).run()
+
+
+def index(events, **want):
+    return next(i for i, e in enumerate(events)
+                if all(e.get(k) == v for k, v in want.items()))
+
+
+class Planted(unittest.TestCase):
+    def setUp(self):
+        self.events, self.facts = good()
+
+    def found(self, what, lost=None, at_least=None):
+        got = faults(finish(self.events, lost), self.facts, at_least)
+        self.assertTrue(any(what in f for f in got), f'{what!r} is not in {got}')
+
+    def test_the_good_one_is_good(self):
+        self.assertEqual(faults(finish(self.events), self.facts), [])
+
+    def test_each_event_missing(self):
+        for i, ev in enumerate(self.events):
+            if compare.event_key(ev) is None or ev['pid' if 'pid' in ev else 'to'] == '<0.90.0>':
+                continue
+            events = self.events[:i] + self.events[i + 1:]
+            self.assertNotEqual(faults(finish(events), self.facts), [], ev)
+
+    def test_each_event_twice(self):
+        for i, ev in enumerate(self.events):
+            if compare.event_key(ev) is None or ev['pid' if 'pid' in ev else 'to'] == '<0.90.0>':
+                continue
+            events = self.events[:i] + [ev] + self.events[i:]
+            self.assertNotEqual(faults(finish(events), self.facts), [], ev)
+
+    def test_each_value_wrong(self):
+        for i, ev in enumerate(self.events):
+            for key in ev:
+                if ev['kind'] == 'node.attach' or ev.get('pid') == '<0.90.0>':
+                    continue
+                events = copy.deepcopy(self.events)
+                events[i][key] = not ev[key] if isinstance(ev[key], bool) else 'wrong'
+                self.assertNotEqual(faults(finish(events), self.facts), [], (key, ev))
+
+    def test_one_that_nobody_sent(self):
+        self.events.append({'kind': 'msg.send', 'pid': SINK, 'to': '<0.50.0>', 'msg': 'x'})
+        self.found('extra: msg.send <0.2.0>')
+
+    def test_order_of_numbered(self):
+        a = index(self.events, kind='msg.send', msg='{load,2}')
+        b = index(self.events, kind='msg.send', msg='{load,4}')
+        self.events[a], self.events[b] = self.events[b], self.events[a]
+        self.found('out of order')
+
+    def test_order_of_a_pair(self):
+        a = index(self.events, msg='other')
+        self.events[a], self.events[a + 1] = self.events[a + 1], self.events[a]
+        self.found('order of <0.3.0> to <0.1.0>')
+
+    def test_maps_have_no_order(self):
+        i = index(self.events, msg='#{a => 1,b => {x,"},{"}}')
+        self.events[i]['msg'] = '#{b => {x,"},{"},a => 1}'
+        self.assertEqual(faults(finish(self.events), self.facts), [])
+        self.events[i]['msg'] = '#{b => {x,"},{"},a => 2}'
+        self.found('missing')
+
+    def test_tuples_have(self):
+        self.assertFalse(compare.same_text('{a,b}', '{b,a}'))
+        self.assertTrue(compare.same_text('[#{b => 1,a => #{d => 1,c => 2}}|x]',
+                                          '[#{a => #{c => 2,d => 1},b => 1}|x]'))
+        self.assertTrue(compare.same_text("%Shop.Item{n: 1, 'a,b': 2}", "%Shop.Item{'a,b': 2, n: 1}"))
+        self.assertFalse(compare.same_text('#{a => "x,y"}', '#{a => "y,x"}'))
+
+    def test_before_birth_and_after_death(self):
+        i = index(self.events, kind='msg.send', pid=CHILD, msg='other')
+        ev = self.events.pop(i)
+        self.found_moved(0, ev, 'before its spawn')
+        self.found_moved(len(self.events), ev, 'after its end')
+
+    def found_moved(self, to, ev, what):
+        got = faults(finish(self.events[:to] + [ev] + self.events[to:]), self.facts)
+        self.assertTrue(any(what in f for f in got), got)
+
+    def test_ids(self):
+        events = finish(self.events)
+        events[5]['id'] += 1
+        self.assertTrue(any('id 7 after 5' in f for f in faults(events, self.facts)))
+
+    def test_time(self):
+        events = finish(self.events)
+        events[5]['mono'] -= 10
+        self.assertTrue(any('time goes back by' in f for f in faults(events, self.facts)))
+
+    def test_sums(self):
+        events = finish(self.events)
+        events[-1]['emitted']['msg.send'] += 1
+        self.assertTrue(any('emitted' in f for f in faults(events, self.facts)))
+        events = finish(self.events)
+        events[-1]['delivered']['msg.send'] += 1
+        self.assertTrue(any('lines' in f for f in faults(events, self.facts)))
+
+    def test_no_summary(self):
+        got = faults(finish(self.events)[:-1], self.facts)
+        self.assertTrue(any('no summary' in f for f in got), got)
+
+    def test_broken_line(self):
+        stream = compare.Stream(['{"id":1,"kind":"x"', '3', '{}'])
+        self.assertEqual(sum('is no event' in f for f in stream.check()), 3)
+
+    def test_losses_are_faults(self):
+        self.found('lost events', lost={'msg.send': 1})
+
+    def test_allowed_losses(self):
+        del self.events[index(self.events, kind='msg.send', msg='{load,3}')]
+        got = faults(finish(self.events, {'msg.send': 1}), self.facts, at_least=50)
+        self.assertEqual(got, [])
+        self.found('1 are missing, 0 were reported', at_least=50)
+        self.found('only 12 of 13', lost={'msg.send': 1}, at_least=99)
+
+    def test_loss_events_and_summary_agree(self):
+        events = finish(self.events, {'msg.send': 2})
+        next(e for e in events if e['kind'] == 'loss')['count'] = 1
+        got = faults(events, self.facts, at_least=1)
+        self.assertTrue(any('loss events say 1' in f for f in got), got)
+
+    def test_allowed_losses_allow_nothing_extra(self):
+        self.events.append({'kind': 'msg.send', 'pid': ROOT, 'to': SINK, 'msg': '{load,3}'})
+        self.found('extra', lost={'msg.send': 1}, at_least=50)
+
+    def test_cut_terms(self):
+        self.facts.append({'t': 'send', 'from': ROOT, 'to': SINK, 'cut': True,
+                           'msg': '{long,[1,2,3,4,5,6,7,8,9]}'})
+        self.events.append({'kind': 'msg.send', 'pid': ROOT, 'to': SINK, 'truncated': True,
+                            'msg': '{long,[1,2,3,4...'})
+        self.assertEqual(faults(finish(self.events), self.facts), [])
+        self.events[-1]['msg'] = '{long,[1,2,9,4...'
+        self.found('missing')
+
+    def test_a_stream_that_began_later(self):
+        for n in (1, 2):
+            del self.events[index(self.events, kind='msg.send', msg='{load,%d}' % n)]
+            del self.events[index(self.events, kind='msg.receive', msg='{load,%d}' % n)]
+        del self.events[index(self.events, kind='proc.spawn')]
+        later = finish(self.events)
+        self.assertEqual(faults(later, self.facts, since_attach=True), [])
+        self.assertNotEqual(faults(later, self.facts), [])
+        del self.events[index(self.events, kind='msg.send', msg='{load,4}')]
+        self.assertNotEqual(faults(finish(self.events), self.facts, since_attach=True), [])
+
+    def test_a_failed_workload(self):
+        self.facts.append({'t': 'failed', 'why': 'badmatch'})
+        self.found('the workload failed')
+
+    def test_maybe(self):
+        self.events.append({'kind': 'msg.send', 'from': 'system', 'to': ROOT, 'msg': '{#Ref<1>,ok}'})
+        self.found('extra')
+        self.facts.append({'t': 'maybe', 'kind': 'msg.send', 'pid': 'any', 'other': ROOT,
+                           're': '^{#Ref'})
+        self.assertEqual(faults(finish(self.events), self.facts), [])
+
+
+if __name__ == '__main__':
+    unittest.main()

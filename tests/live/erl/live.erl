@@ -1,0 +1,165 @@
+%% SPDX-License-Identifier: MIT
+%% Runs a workload and writes down what really happened.
+%%
+%%   erl -mode embedded -run live main MODULE DIR [ARG…]
+%%
+%% MODULE:setup(Args) -> State is called by the driver; what it starts is no
+%% part of the truth unless it is noted. Then DIR/ready appears, and once
+%% DIR/go is there, MODULE:run(State) runs in a process of its own. Afterwards
+%% DIR/truth has a JSON object a line for each fact noted, and DIR/done
+%% appears. The node stays until it is ended from outside.
+%%
+%% The truth must not disturb what is measured: facts are kept as terms in an
+%% ETS table (no message, no process of its own) and become text only when all
+%% is over. Own processes must send nothing else: no io, no code loading, no
+%% logging, hence embedded mode and no log level.
+%%
+%% Facts, as JSON: {"t":KIND,…}; tests/live/compare.py says what it makes of
+%% each. Texts of terms are io_lib:format("~0tp").
+-module(live).
+
+-export([main/1, note/1, own/1, spawned/5, text/1]).
+%% for workloads
+-export([wait_for/1, recv/2, sends/5]).
+
+main([Module0, Dir | Args]) ->
+    Module = list_to_atom(Module0),
+    truth = ets:new(truth, [named_table, public, ordered_set,
+                            {write_concurrency, true}]),
+    load(filename:dirname(code:where_is_file("live.beam"))),
+    State = Module:setup(Args),
+    flag(Dir, "ready"),
+    poll(fun() -> element(1, prim_file:read_file_info(name(Dir, "go"))) =:= ok end),
+    Root = spawn(fun() -> root(Module, State) end),
+    note({own, Root}),
+    note({spawn, self(), Root, {erlang, apply, 2}}),
+    poll(fun() -> ets:member(truth, finished) end),
+    %% The root's own end, and what else is under way.
+    receive after 100 -> ok end,
+    ok = prim_file:write_file(name(Dir, "truth"), facts()),
+    flag(Dir, "done"),
+    receive never -> ok end.
+
+root(Module, State) ->
+    try Module:run(State)
+    catch C:R:S -> note({failed, {C, R, S}})
+    end,
+    ets:insert(truth, {finished}).
+
+%% All of our modules, as embedded mode loads nothing by itself.
+load(Dir) ->
+    {ok, Names} = prim_file:list_dir(Dir),
+    [{module, _} = code:load_abs(filename:join(Dir, filename:rootname(N)))
+     || N <- Names, filename:extension(N) =:= ".beam",
+        filename:rootname(N) =/= "live", hd(N) =/= $_].
+
+name(Dir, Name) ->
+    filename:join(Dir, Name).
+
+flag(Dir, Name) ->
+    ok = prim_file:write_file(name(Dir, Name), <<>>).
+
+poll(Done) ->
+    case Done() of
+        true -> ok;
+        false -> receive after 5 -> poll(Done) end
+    end.
+
+%% ---- for workloads ------------------------------------------------------
+
+note(Fact) ->
+    ets:insert(truth, {erlang:unique_integer([monotonic]), Fact}),
+    ok.
+
+%% Every event that Pid is a party of must be in the truth.
+own(Pid) ->
+    note({own, Pid}).
+
+%% Pid was spawned by us as M:F(Args), and is ours.
+spawned(Pid, M, F, Args, Opts) ->
+    own(Pid),
+    note({spawn, self(), Pid, {M, F, length(Args)}, Args,
+          lists:member(link, Opts), lists:member(monitor, Opts)}),
+    Pid.
+
+%% Msg is the next to be received, and From sent it.
+recv(From, Msg) ->
+    receive Msg -> note({recv, self(), From, Msg}) end.
+
+%% Wait for a process to be gone, without monitors; process_info/2 and
+%% is_process_alive/1 would not do, they may send a signal and get an answer.
+wait_for(Pid) ->
+    poll(fun() -> not lists:member(Pid, processes()) end).
+
+%% From sent To the message Template for each N in Lo..Hi, in that order, with
+%% N where Template has '$n'.
+sends(From, To, Template, Lo, Hi) ->
+    note({sends, From, To, Template, Lo, Hi}).
+
+text(Term) ->
+    unicode:characters_to_binary(io_lib:format("~0tp", [Term])).
+
+%% ---- JSON ---------------------------------------------------------------
+
+facts() ->
+    [[json(fact(F)), $\n] || {N, F} <- ets:tab2list(truth), is_integer(N)].
+
+fact({own, P}) -> [{t, own}, {pid, id(P)}];
+fact({failed, W}) -> [{t, failed}, {why, text(W)}];
+fact({check, Kinds}) -> [{t, check}, {kinds, Kinds}];
+fact({rate, What, N, Ns}) -> [{t, rate}, {what, What}, {n, N}, {ns, Ns}];
+fact({send, F, {alias, Ref, P}, M}) ->
+    [{process, id(P)} | fact({send, F, {alias, Ref}, M})];
+fact({send, F, T, M}) -> [{t, send}, {from, id(F)}, {to, id(T)}, {msg, text(M)}];
+fact({send_cut, F, T, M}) ->
+    [{t, send}, {from, id(F)}, {to, id(T)}, {msg, text(M)}, {cut, true}];
+fact({sends, F, T, M, Lo, Hi}) ->
+    [{t, sends}, {from, id(F)}, {to, id(T)}, {msg, text(M)}, {lo, Lo}, {hi, Hi}];
+fact({recv, P, F, M}) -> [{t, recv}, {pid, id(P)}, {from, id(F)}, {msg, text(M)}];
+fact({recvs, P, F, M, Lo, Hi}) ->
+    [{t, recvs}, {pid, id(P)}, {from, id(F)}, {msg, text(M)}, {lo, Lo}, {hi, Hi}];
+fact({spawn, P, C, MFA, Args, Link, Monitor}) ->
+    [{t, spawn}, {pid, id(P)}, {child, id(C)}, {mfa, mfa(MFA)},
+     {args, [text(A) || A <- Args]}, {link, Link}, {monitor, Monitor}];
+fact({spawn, P, C, MFA}) ->
+    [{t, spawn}, {pid, id(P)}, {child, id(C)}, {mfa, mfa(MFA)}];
+fact({exit, P, R}) -> [{t, exit}, {pid, id(P)}, {reason, text(R)}];
+fact({exit_signal, F, T, R, Via}) ->
+    [{t, exit_signal}, {pid, id(F)}, {to, id(T)}, {reason, text(R)}, {via, Via}];
+fact({link, P, T}) -> [{t, link}, {pid, id(P)}, {to, id(T)}];
+fact({unlink, P, T}) -> [{t, unlink}, {pid, id(P)}, {to, id(T)}];
+fact({monitor, P, T, R}) -> [{t, monitor}, {pid, id(P)}, {to, id(T)}, {ref, text(R)}];
+fact({demonitor, P, T, R}) -> [{t, demonitor}, {pid, id(P)}, {to, id(T)}, {ref, text(R)}];
+fact({down, W, F, R, Why}) ->
+    [{t, down}, {pid, id(W)}, {from, id(F)}, {ref, text(R)}, {reason, text(Why)}];
+fact({register, P, N}) -> [{t, register}, {pid, id(P)}, {name, atom_to_binary(N)}];
+fact({unregister, P, N}) -> [{t, unregister}, {pid, id(P)}, {name, atom_to_binary(N)}];
+fact({gc, P, Major, N}) -> [{t, gc}, {pid, id(P)}, {major, Major}, {n, N}];
+fact({gc_between, A, B, N}) ->
+    [{t, gc_between}, {first, text(A)}, {last, text(B)}, {n, N}];
+fact({code_load, M, N}) -> [{t, code_load}, {module, M}, {functions, N}];
+fact({code_unload, M}) -> [{t, code_unload}, {module, M}];
+%% An event of that kind with these parties may be there, or not.
+fact({'maybe', Kind, P, Other, Re}) ->
+    [{t, 'maybe'}, {kind, Kind}, {pid, id(P)}, {other, id(Other)}, {re, Re}].
+
+id(P) when is_pid(P); is_port(P); is_reference(P) -> text(P);
+id(A) when is_atom(A) -> atom_to_binary(A);
+id({alias, Ref}) -> <<"alias ", (text(Ref))/binary>>.
+
+mfa({M, F, A}) ->
+    iolist_to_binary([atom_to_binary(M), $:, atom_to_binary(F), $/, integer_to_binary(A)]).
+
+json([{K, _} | _] = Object) when is_atom(K) ->
+    [${, lists:join($,, [[json(A), $:, json(V)] || {A, V} <- Object]), $}];
+json(L) when is_list(L) -> [$[, lists:join($,, [json(V) || V <- L]), $]];
+json(true) -> "true";
+json(false) -> "false";
+json(A) when is_atom(A) -> json(atom_to_binary(A));
+json(N) when is_integer(N) -> integer_to_binary(N);
+json(B) when is_binary(B) -> [$", [escape(C) || <<C>> <= B], $"].
+
+escape($") -> "\\\"";
+escape($\\) -> "\\\\";
+escape(C) when C < 32 -> io_lib:format("\\u~4.16.0b", [C]);
+escape(C) -> C.

@@ -1,0 +1,370 @@
+# shellcheck shell=bash
+# What tests/live/run needs: nodes, observers, waiting with deadlines.
+#
+# A scenario is a function; it runs in a subshell with a folder of its own
+# ($tmp), a release ($otp, whose root is $root), and ends at once with fail.
+# All that it starts is in `started`, and is ended by process id afterwards.
+
+started=()
+node='' observer='' status=0
+ndir=''	    # the workload's folder, as the node sees it
+mode=embedded
+names=()    # -sname …
+emulator='' # SYMBOL=VALUE: a host emulator that says so of itself
+as=()	    # the command that the observer runs under
+reader=()   # what the observer's output goes through
+
+fail() {
+	echo "FAILED: $*"
+	[ ! -s "${err-}" ] || sed 's/^/  scope-bpf: /' "$err" | tail -n 5
+	exit 1
+}
+
+# wait_until SECONDS COMMAND…: until the command succeeds.
+wait_until() {
+	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+	shift
+	until "$@"; do
+		[ "${EPOCHREALTIME/./}" -lt $end ] || return 1
+		sleep 0.02
+	done
+}
+
+state_is() { # PID LETTER
+	local stat
+	stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+	stat=${stat##*) }
+	[ "${stat:0:1}" = "$2" ]
+}
+
+# A child that has ended, waited for or not.
+has_ended() {
+	[ ! -e "/proc/$1" ] || state_is "$1" Z
+}
+
+exists() {
+	[ -e "$1" ]
+}
+
+cpu_ticks() {
+	local stat
+	stat=$(cat "/proc/$1/stat") || return 1
+	# shellcheck disable=SC2086
+	set -- ${stat##*) }
+	echo $(($12 + $13))
+}
+
+# The node has used a fifth of a second of processor time.
+busy() {
+	[ "$(cpu_ticks "$1")" -ge 20 ]
+}
+
+# ---- nodes -------------------------------------------------------------------
+
+# start_node COMMAND…: in $root; its last argument is the workload's folder.
+start_node() {
+	# TERM and what else is in the environment is nothing to the node.
+	chroot "${root:-/}" env -i PATH=/usr/local/bin:/usr/bin:/bin HOME=/tmp \
+		LANG=C.UTF-8 "${emu_env[@]}" "$@" >"$tmp/node.log" 2>&1 </dev/null &
+	node=$!
+	started+=("$node")
+	wait_until 30 ready_or_ended
+	exists "$root$ndir/ready" ||
+		fail "the node did not start: $(tail -c 600 "$tmp/node.log")"
+}
+
+ready_or_ended() {
+	exists "$root$ndir/ready" || has_ended "$node"
+}
+
+# node MODULE [ARG…]: a node with that workload, which waits for `go`.
+emu_env=()
+node() {
+	local module=$1 arg args='' erl=erl
+	shift
+	ndir=$(mktemp -d "$root/tmp/scope-live.XXXXXX") || fail "no folder in $root"
+	chmod 755 "$ndir"
+	folders+=("$ndir")
+	cp "$compiled"/* "$ndir"
+	ndir=${ndir#"${root%/}"}
+	for arg; do
+		args+=",\"$arg\""
+	done
+	[ -z "$emulator" ] || patched_emulator
+	start_node "$erl" -noinput -mode $mode -kernel logger_level none \
+		"${names[@]}" -pa "$ndir" \
+		-eval "{module, _} = code:load_abs(\"$ndir/live\")." \
+		-eval "live:main([\"$module\", \"$ndir\"$args])."
+}
+
+# The host's emulator with another word about itself.
+patched_emulator() {
+	local bin
+	bin=$(erl -noinput -eval 'io:put_chars(os:getenv("BINDIR")), halt().')
+	mkdir -p "$tmp/emu"
+	ln -sf "$bin"/* "$tmp/emu"
+	rm -f "$tmp/emu/beam.smp"
+	"$here/patch_emu.py" "$bin/beam.smp" "$tmp/emu/beam.smp" "$emulator" ||
+		fail "no such emulator"
+	chmod 755 "$tmp/emu/beam.smp"
+	emu_env=(ROOTDIR="$(dirname "$(dirname "$bin")")" BINDIR="$tmp/emu"
+		EMU=beam PROGNAME=erl)
+	erl=$tmp/emu/erlexec
+}
+
+go() {
+	: >"$root$ndir/go"
+}
+
+# finished SECONDS: the workload is done, and its truth is written.
+finished() {
+	wait_until "$1" done_or_ended
+	exists "$root$ndir/done" ||
+		fail "the workload did not finish: $(tail -c 600 "$tmp/node.log")"
+	cp "$root$ndir/truth" "$tmp/truth"
+}
+
+done_or_ended() {
+	exists "$root$ndir/done" || has_ended "$node"
+}
+
+no_failure() {
+	! grep '"t":"failed"' "$tmp/truth" || fail "the workload failed"
+}
+
+# ---- observers ---------------------------------------------------------------
+
+# observe [OPTION…]: scope-bpf on the node, until it says that it is attached.
+observe() {
+	if [ ${#reader[@]} -gt 0 ]; then
+		"${as[@]}" "$scope" --json "$@" "$node" \
+			> >("${reader[@]}" >"$out") 2>"$err" </dev/null &
+	else
+		"${as[@]}" "$scope" --json "$@" "$node" \
+			>"$out" 2>"$err" </dev/null &
+	fi
+	observer=$!
+	started+=("$observer")
+	wait_until 20 attached_or_ended
+	has '"kind":"node.attach"' || fail "did not attach"
+}
+
+attached_or_ended() {
+	has '"kind":"node.attach"' || has_ended "$observer"
+}
+
+has() {
+	grep -qF -- "$1" "$out" 2>/dev/null
+}
+
+events_more_than() {
+	[ "$(wc -l <"$out")" -gt "$1" ]
+}
+
+# stop_observer [MS [any]]: Ctrl-C; it ends within MS milliseconds, with 0.
+stop_observer() {
+	local t0=${EPOCHREALTIME/./} ms
+	kill -INT "$observer" 2>/dev/null || fail "it had ended already"
+	observer_ends "${1:-10000}"
+	ms=$(((${EPOCHREALTIME/./} - t0) / 1000))
+	echo "ended in $ms ms"
+	[ "${2-}" = any ] || [ "$status" -eq 0 ] || fail "exit $status"
+}
+
+# observer_ends MS: by itself, within that time; leaves its exit code.
+observer_ends() {
+	local t0=${EPOCHREALTIME/./}
+	wait_until $(($1 / 1000 + 5)) has_ended "$observer" ||
+		fail "did not end in $(($1 / 1000 + 5)) s"
+	[ $(((${EPOCHREALTIME/./} - t0) / 1000)) -le "$1" ] ||
+		fail "took $(((${EPOCHREALTIME/./} - t0) / 1000)) ms to end, of $1"
+	wait "$observer"
+	status=$?
+	# What its reader still has to write.
+	if [ ${#reader[@]} -gt 0 ]; then
+		wait_until 10 reader_ended || true
+	fi
+}
+
+reader_ended() {
+	tail -n 1 "$out" | grep -qF '"kind":"summary"'
+}
+
+# refused CODE ARG…: it does not start, says why in one line, and exits so.
+refused() {
+	local want=$1 code=0
+	shift
+	timeout 20 "${as[@]}" "$scope" --json "$@" >"$out" 2>"$err" </dev/null ||
+		code=$?
+	[ "$code" -eq "$want" ] || fail "$*: exit $code instead of $want"
+	[ -s "$err" ] || fail "$*: says nothing"
+	[ ! -s "$out" ] || fail "$*: data on stdout"
+	echo "$*: exit $code: $(head -n 1 "$err")"
+}
+
+# ---- verdicts ----------------------------------------------------------------
+
+compare() {
+	"$here/compare.py" "$@" "$out" "$tmp/truth" || fail "stream and truth differ"
+}
+
+compare_stream() {
+	"$here/compare.py" "$out" || fail "the stream is not sound"
+}
+
+text_is_clean() {
+	"$here/text_clean.py" "$1" >/dev/null
+}
+
+# No probe is left in the node, and it lives.
+clean() {
+	has_ended "$node" && fail "the node is gone"
+	text_is_clean "$node" ||
+		fail "probes are left: $("$here/text_clean.py" "$node")"
+}
+
+# Does the kernel have uprobe multi links (6.6 and later)?
+multi_links() {
+	local major minor
+	IFS=.- read -r major minor _ < <(uname -r)
+	[ "$major" -gt 6 ] || { [ "$major" -eq 6 ] && [ "$minor" -ge 6 ]; }
+}
+
+# Seconds that probes of a killed observer may stay.
+probes_leave() {
+	if multi_links; then echo 1; else echo 10; fi
+}
+
+# ---- running -----------------------------------------------------------------
+
+scenarios() {
+	local f o
+	for f in $(declare -F | awk '$3 ~ /^o_/ { print substr($3, 3) }'); do
+		echo "$f"
+	done
+	for o in $otps; do
+		for f in $(declare -F | awk '$3 ~ /^t_/ { print substr($3, 3) }'); do
+			echo "$f@$o"
+		done
+	done
+}
+
+# End what a scenario has started, newest first, and remove its folders.
+tidy() {
+	local i pid
+	for ((i = ${#started[@]} - 1; i >= 0; i--)); do
+		pid=${started[i]}
+		kill -CONT "$pid" 2>/dev/null
+		kill -KILL "$pid" 2>/dev/null
+		wait "$pid" 2>/dev/null
+	done
+	for i in "${folders[@]}"; do
+		rm -rf "$i"
+	done
+}
+
+one() { # NAME: runs in a subshell; prints, and exits with the verdict
+	local name=${1%@*}
+	otp=host root=/ folders=()
+	case $1 in
+	*@*)
+		otp=${1#*@}
+		root=${roots[$otp]-}
+		;;
+	esac
+	tmp=$results/$1
+	rm -rf "$tmp"
+	mkdir -p "$tmp"
+	out=$tmp/out.json err=$tmp/err
+	: >"$out"
+	trap tidy EXIT
+	trap 'exit 1' INT TERM
+	[ -n "$root" ] || fail "there is no OTP $otp here: $(cat "$results/otp.log")"
+	# "/" is written as nothing, so that paths can be put behind it.
+	[ "$root" != / ] || root=
+	compiled=$results/ebin-$otp
+	compile
+	if declare -F "t_$name" >/dev/null; then
+		"t_$name"
+	else
+		"o_$name"
+	fi
+}
+
+# Workloads, by the compiler of the release that runs them.
+compile() {
+	local dir
+	[ ! -e "$compiled/.done" ] || return 0
+	dir=$(mktemp -d "$root/tmp/scope-live.XXXXXX")
+	cp "$here"/erl/*.erl "$dir"
+	chroot "${root:-/}" env -i PATH=/usr/bin:/bin HOME=/tmp LANG=C.UTF-8 \
+		sh -c "cd '${dir#"$root"}' && erlc -Werror *.erl" ||
+		fail "the workloads do not compile"
+	mkdir -p "$compiled"
+	cp "$dir"/*.beam "$compiled"
+	rm -rf "$dir"
+	: >"$compiled/.done"
+}
+
+main() {
+	local all name want picked=() passed=0 failed=0 t0 bad=()
+	all=$(scenarios)
+	if [ "${1-}" = -l ]; then
+		echo "$all"
+		exit 0
+	fi
+	for name in $all; do
+		[ $# -gt 0 ] || picked+=("$name")
+		for want; do
+			# shellcheck disable=SC2053 # a glob
+			if [[ $name == $want || ${name%@*} == $want ]]; then
+				picked+=("$name")
+				break
+			fi
+		done
+	done
+	if [ ${#picked[@]} -eq 0 ]; then
+		echo "run: no scenario is called $*; -l lists them" >&2
+		exit 2
+	fi
+	if [ "$(id -u)" -ne 0 ]; then
+		echo "run: live tests need root" >&2
+		echo "0 passed, ${#picked[@]} failed"
+		exit 1
+	fi
+	if [ ! -x "$scope" ]; then
+		echo "run: $scope is not there; run make" >&2
+		echo "0 passed, ${#picked[@]} failed"
+		exit 1
+	fi
+	mkdir -p "$results"
+	rm -rf "$results"/ebin-*
+	declare -gA roots=()
+	# Not all at once: one that can't be made leaves the others.
+	"$top/scripts/otp-matrix" >"$results/otp" 2>"$results/otp.log" || true
+	while read -r o dir; do
+		roots[$o]=$dir
+	done <"$results/otp"
+
+	for name in "${picked[@]}"; do
+		t0=${EPOCHREALTIME/./}
+		if (one "$name") >"$results/log" 2>&1; then
+			passed=$((passed + 1)) verdict=ok
+		else
+			failed=$((failed + 1)) verdict=FAIL
+			bad+=("$name")
+		fi
+		printf '%-28s %-4s %5d ms  %s\n' "$name" $verdict \
+			$(((${EPOCHREALTIME/./} - t0) / 1000)) \
+			"$(grep -m 1 ' events, ' "$results/log")"
+		if [ $verdict = ok ]; then
+			rm -rf "${results:?}/$name"
+		else
+			sed 's/^/    /' "$results/log" | cut -c 1-600
+			mv "$results/log" "$results/$name/log"
+		fi
+	done
+	[ $failed -eq 0 ] || echo "failed: ${bad[*]}"
+	echo "$passed passed, $failed failed"
+	[ $failed -eq 0 ]
+}
