@@ -167,7 +167,7 @@ int on_call(struct scope_regs *ctx)
 		c.a[3] = word(a2 + 8); /* what to do */
 		break;
 	}
-	if (bpf_map_update_elem(&calls, &key, &c, BPF_ANY)) {
+	if (bpf_map_update_elem(&calls, &key, &c, BPF_ANY) && in_time(c.ts)) {
 		count_emitted(kind);
 		count_lost(kind, SCOPE_LOSS_STATE);
 	}

@@ -119,8 +119,7 @@ static long batch_one(u32 i, void *ctx)
 	if (!b->mp || !b->left)
 		return 1;
 	if (bpf_probe_read_user(&m, sizeof(m), (void *)b->mp)) {
-		count_emitted(SCOPE_KIND_MSG_SEND);
-		count_lost(SCOPE_KIND_MSG_SEND, SCOPE_LOSS_READ);
+		count_unread(SCOPE_KIND_MSG_SEND, bpf_ktime_get_ns());
 		return 1;
 	}
 	if (!is_signal(m.term)) {
@@ -144,10 +143,10 @@ static __always_inline void send_batch(u64 rcvr, u64 first, u64 from, u64 len,
 	};
 
 	bpf_loop(BATCH_MAX, batch_one, &b, 0);
-	if (b.left && b.mp && len > BATCH_MAX - 1) {
+	if (b.left && b.mp && len >= BATCH_MAX) {
 		struct scope_counters *c = my_counters();
 
-		if (!c)
+		if (!c || !in_time(bpf_ktime_get_ns()))
 			return;
 		__sync_fetch_and_add(&c->emitted[SCOPE_KIND_MSG_SEND], b.left);
 		__sync_fetch_and_add(
@@ -215,8 +214,7 @@ int on_receive(struct scope_regs *ctx)
 	struct scratch *s;
 
 	if (bpf_probe_read_user(&m, sizeof(m), (void *)mp)) {
-		count_emitted(SCOPE_KIND_MSG_RECEIVE);
-		count_lost(SCOPE_KIND_MSG_RECEIVE, SCOPE_LOSS_READ);
+		count_unread(SCOPE_KIND_MSG_RECEIVE, ts);
 		return 0;
 	}
 	if (!in_set(pid, is_pid(m.from) ? m.from : 0))

@@ -51,6 +51,14 @@ struct {
 	__type(value, struct scope_counters);
 } counters SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, u32);
+	__type(value, struct scope_bpf_control);
+} control SEC(".maps");
+
 struct ring {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);
@@ -102,6 +110,15 @@ static __always_inline int wanted(u32 kind)
 	return (config.kinds >> kind) & 1;
 }
 
+static __always_inline int in_time(u64 ts)
+{
+	struct scope_bpf_control *c;
+	u32 zero = 0;
+
+	c = bpf_map_lookup_elem(&control, &zero);
+	return c && ts >= c->since_ns && ts <= c->until_ns;
+}
+
 /* Whether an event between these two is to be reported. */
 static __always_inline int in_set(u64 a, u64 b)
 {
@@ -113,12 +130,15 @@ static __always_inline int in_set(u64 a, u64 b)
 
 /*
  * Start an event: counts it as emitted, and gives the scratch with the head of
- * its record filled in. NULL: no slot was free, and the loss is counted.
+ * its record filled in. NULL: it is not in time, or no slot was free, and the
+ * loss is counted.
  */
 static __always_inline struct scratch *begin(u32 kind, u32 site, u64 ts)
 {
 	struct scratch *s = NULL;
 
+	if (!in_time(ts))
+		return NULL;
 	count_emitted(kind);
 	for (u32 i = 0; i < SLOTS; i++) {
 		u32 key = i;
@@ -154,17 +174,6 @@ static __always_inline void give_back(struct scratch *s)
 	__sync_lock_test_and_set(&s->busy, 0);
 }
 
-/* Give the slot back without an event: what was counted is taken back. */
-static __always_inline void cancel(struct scratch *s, u32 kind)
-{
-	struct scope_counters *c = my_counters();
-
-	if (c)
-		__sync_fetch_and_add(
-			&c->emitted[kind & (SCOPE_KIND_WIRE_MAX - 1)], -1);
-	give_back(s);
-}
-
 static __always_inline void finish(struct scratch *s)
 {
 	u32 cpu = bpf_get_smp_processor_id();
@@ -194,6 +203,15 @@ static __always_inline void finish(struct scratch *s)
 	if (!ring || bpf_ringbuf_output(ring, &s->rec, len, BPF_RB_NO_WAKEUP))
 		count_lost(s->rec.kind, SCOPE_LOSS_RING);
 	give_back(s);
+}
+
+/* An event whose record could not be read. */
+static __always_inline void count_unread(u32 kind, u64 ts)
+{
+	if (!in_time(ts))
+		return;
+	count_emitted(kind);
+	count_lost(kind, SCOPE_LOSS_READ);
 }
 
 /* Read one word of the target; 0 when it can't be read. */

@@ -309,12 +309,13 @@ static long step(u32 i, void *ctx)
 	}
 }
 
-/* Copy a term and what it refers to, as far as the budget goes. */
-static __noinline int copy_term(struct scratch *s, u64 term)
+/* Copy a term and what it refers to, as far as the budget goes. Global, so
+ * that the verifier goes through it once for all its callers. */
+__noinline int copy_term(struct scratch *s, u64 term)
 {
 	u32 tag = term & 3;
 
-	if (!config.term_words || (tag != 1 && tag != 2))
+	if (!s || !config.term_words || (tag != 1 && tag != 2))
 		return 0;
 	s->root = term;
 	bpf_loop(SCOPE_WORDS_MAX, step, &s, 0);

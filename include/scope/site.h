@@ -73,6 +73,14 @@ struct scope_bpf_config {
 	__u64 jit_descriptor; /* address of __jit_debug_descriptor */
 };
 
+/* Written by the collector while the programs run. Only what happened from
+ * since_ns to until_ns is reported, so that all kinds begin and end at one
+ * moment, however long attaching and detaching take. */
+struct scope_bpf_control {
+	__u64 since_ns; /* CLOCK_MONOTONIC */
+	__u64 until_ns;
+};
+
 #define SCOPE_RINGS_MAX 64
 
 #endif

@@ -160,13 +160,13 @@ static int local_ref(struct scope_put *p, const struct scope_view *v,
 
 	id->type = SCOPE_ID_REF;
 	id->num[0] = 0;
-	if (SCOPE_ARITY(v->header) < 2 || SCOPE_ARITY(v->header) > 4)
+	if (SCOPE_ARITY(v->header) < 2 || SCOPE_ARITY(v->header) > 3)
 		return -EINVAL;
 	if (scope_bytes_at(p, v->addr + l->ref_marker, &marker, 4) < 4)
 		return -ENODATA;
 	if (marker == 0xffffffff)
 		return ref_numbers(p, v->addr + l->ref_num,
-				   SCOPE_ARITY(v->header) == 4 &&
+				   SCOPE_ARITY(v->header) == 3 &&
 						   l->otp >= PID_REF_PRINTS_5 ?
 					   5 : 3, id);
 	if (!scope_word_at(p, v->addr + l->mref_bin, &bin))

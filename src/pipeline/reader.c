@@ -197,6 +197,7 @@ static void *run(void *arg)
 			set_clock(r);
 		}
 	}
+	scope_probe_end(r->probe);
 	scope_probe_detach(r->probe);
 	while (!atomic_load(&r->end) && !drain(r))
 		wait_empty(r);

@@ -25,7 +25,7 @@ struct run {
 	struct scope_run_totals totals;
 	uint64_t next_id;
 	int64_t wall_offset_ns;
-	uint64_t now_ns; /* of the event in hand */
+	uint64_t last_ns; /* of the youngest event handed on */
 	/* lost to a slow sink since it was last told */
 	uint64_t refused[SCOPE_KIND_MAX], refused_since, told_ns;
 	uint64_t out_of_set[SCOPE_KIND_MAX];
@@ -79,14 +79,18 @@ static bool deliver(struct run *r, struct scope_event *ev)
 	if (r->sink->event(r->sink, ev) < 0)
 		return false;
 	r->next_id++;
+	if (ev->mono_ns > r->last_ns)
+		r->last_ns = ev->mono_ns;
 	r->totals.delivered[ev->kind]++;
 	return true;
 }
 
 /* Tell the reader of the stream what it missed for being slow. */
-static void tell_refused(struct run *r, uint64_t now)
+static void tell_refused(struct run *r)
 {
 	struct scope_event ev;
+	uint64_t now = r->last_ns > r->refused_since ? r->last_ns :
+						       r->refused_since;
 
 	if (!r->refused_since || now < r->told_ns + LOSS_EVERY_NS)
 		return;
@@ -109,7 +113,7 @@ static void emit(void *arg, struct scope_event *ev)
 	struct run *r = arg;
 
 	if (r->refused_since)
-		tell_refused(r, ev->mono_ns);
+		tell_refused(r);
 	if (ev->kind >= SCOPE_KIND_WIRE_MAX && ev->kind != SCOPE_KIND_LOSS)
 		r->totals.emitted[ev->kind]++;
 	if (deliver(r, ev))
@@ -118,6 +122,8 @@ static void emit(void *arg, struct scope_event *ev)
 		return; /* the totals have it */
 	r->totals.lost[SCOPE_LOSS_OUTPUT][ev->kind]++;
 	r->refused[ev->kind]++;
+	if (ev->mono_ns > r->last_ns)
+		r->last_ns = ev->mono_ns;
 	if (!r->refused_since)
 		r->refused_since = ev->mono_ns;
 }
@@ -246,7 +252,7 @@ static void tick(struct run *r, uint64_t *last)
 	*last = now;
 	r->wall_offset_ns = scope_wall_offset_ns();
 	if (r->refused_since)
-		tell_refused(r, now);
+		tell_refused(r);
 	if (r->sink->tick)
 		r->sink->tick(r->sink, now);
 }
@@ -290,7 +296,7 @@ static void finish(struct run *r)
 
 	count_kernel(r);
 	r->told_ns = 0;
-	tell_refused(r, now);
+	tell_refused(r);
 	if (r->totals.node_ended) {
 		scope_report_plain(&ev, SCOPE_KIND_NODE_EXIT, now,
 				   r->wall_offset_ns);
@@ -343,10 +349,10 @@ static int start(struct run *r, struct scope_err *err)
 		return scope_fail(err, -ENOMEM, "out of memory");
 	scope_decoder_learn_code(r->decoder);
 	say(r, "attaching");
-	begun = now_ns();
 	rc = scope_probe_attach(r->probe, r->t, err);
 	if (rc < 0)
 		return rc;
+	begun = scope_probe_begin(r->probe);
 	/* The reader drains while the processes are being read. */
 	rc = scope_reader_new(r->probe, stop_fd_get(),
 			      scope_target_pidfd(r->t), &r->reader, err);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "probe/link.h"
@@ -24,6 +25,7 @@ struct scope_probe {
 	size_t nlinks;
 	struct scope_counters *counters; /* mapped, ncpus of them */
 	size_t counters_bytes;
+	struct scope_bpf_control *control; /* mapped */
 	int processes_fd;
 	unsigned ncpus, nrings;
 	bool multi;
@@ -143,18 +145,34 @@ static int load(struct scope_probe *p, struct scope_target *t,
 	return r < 0 ? fail_load(p, r, err) : 0;
 }
 
-static int map_counters(struct scope_probe *p, struct scope_err *err)
+/* Map the one array whose elements fill `bytes`. */
+static int map_array(struct scope_probe *p, const char *name, size_t bytes,
+		     int prot, void *ret_mem, struct scope_err *err)
 {
-	int fd = bpf_object__find_map_fd_by_name(p->obj, "counters");
-	void *m;
+	int fd = bpf_object__find_map_fd_by_name(p->obj, name);
+	void *m = mmap(NULL, bytes, prot, MAP_SHARED, fd, 0);
+
+	if (m == MAP_FAILED)
+		return scope_fail(err, -errno, "cannot map the BPF array %s: %s",
+				  name, strerror(errno));
+	*(void **)ret_mem = m;
+	return 0;
+}
+
+static int map_arrays(struct scope_probe *p, struct scope_err *err)
+{
+	int r;
 
 	p->counters_bytes = p->ncpus * sizeof(struct scope_counters);
-	m = mmap(NULL, p->counters_bytes, PROT_READ, MAP_SHARED, fd, 0);
-	if (m == MAP_FAILED)
-		return scope_fail(err, -errno, "cannot map the counters: %s",
-				  strerror(errno));
-	p->counters = m;
-	return 0;
+	r = map_array(p, "counters", p->counters_bytes, PROT_READ, &p->counters,
+		      err);
+	if (r < 0)
+		return r;
+	r = map_array(p, "control", sizeof(*p->control),
+		      PROT_READ | PROT_WRITE, &p->control, err);
+	if (r == 0)
+		p->control->since_ns = UINT64_MAX;
+	return r;
 }
 
 static int on_record(void *arg, void *data, size_t len)
@@ -263,7 +281,7 @@ int scope_probe_open(struct scope_target *t,
 	r = load(p, t, err);
 	if (r < 0)
 		return r;
-	r = map_counters(p, err);
+	r = map_arrays(p, err);
 	if (r < 0)
 		return r;
 	p->processes_fd = bpf_object__find_map_fd_by_name(p->obj, "processes");
@@ -272,6 +290,28 @@ int scope_probe_open(struct scope_target *t,
 		return r;
 	*ret_probe = scope_take(p);
 	return 0;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t scope_probe_begin(struct scope_probe *p)
+{
+	uint64_t now = now_ns();
+
+	__atomic_store_n(&p->control->until_ns, UINT64_MAX, __ATOMIC_RELAXED);
+	__atomic_store_n(&p->control->since_ns, now, __ATOMIC_RELEASE);
+	return now;
+}
+
+void scope_probe_end(struct scope_probe *p)
+{
+	__atomic_store_n(&p->control->until_ns, now_ns(), __ATOMIC_RELEASE);
 }
 
 void scope_probe_detach(struct scope_probe *p)
@@ -288,6 +328,8 @@ void scope_probe_free(struct scope_probe *p)
 	ring_buffer__free(p->reader);
 	if (p->counters)
 		(void)munmap(p->counters, p->counters_bytes);
+	if (p->control)
+		(void)munmap(p->control, sizeof(*p->control));
 	bpf_object__close(p->obj);
 	free(p);
 }

@@ -41,6 +41,10 @@ SCOPE_AUTO(scope_probe)
 
 int scope_probe_attach(struct scope_probe *p, struct scope_target *t,
 		       struct scope_err *err);
+/* Begin to report: what happens from now on. Returns that moment, ns. */
+uint64_t scope_probe_begin(struct scope_probe *p);
+/* End it: what happens from now on is not reported. */
+void scope_probe_end(struct scope_probe *p);
 /* Take the probes off; nothing is written to the rings afterwards. */
 void scope_probe_detach(struct scope_probe *p);
 

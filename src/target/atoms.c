@@ -61,19 +61,15 @@ static int search_segment(struct search *s, uint64_t addr, uint32_t n)
 	return -1;
 }
 
-/* The atom, or what is no atom: the number of atoms looked through << 8. */
-static uint64_t search(struct search *s, uint32_t from)
+/* Search all from index `from` on; 0: not there. */
+static uint64_t search(struct search *s, uint32_t from, uint32_t n)
 {
 	const struct scope_layout *l = s->t->vm.layout;
-	uint64_t table = s->t->vm.atom_table, segs, seg;
-	uint32_t n;
+	uint64_t segs, seg;
 
-	if (scope_target_read(s->t, table + l->at_entries, &n, sizeof(n)) < 0 ||
-	    scope_target_read(s->t, table + l->at_seg_table, &segs,
-			      sizeof(segs)) < 0)
+	if (scope_target_read(s->t, s->t->vm.atom_table + l->at_seg_table,
+			      &segs, sizeof(segs)) < 0)
 		return 0;
-	if (n > SCOPE_ATOMS_MAX)
-		n = SCOPE_ATOMS_MAX;
 	for (uint32_t at = from & ~(SEGMENT - 1); at < n; at += SEGMENT) {
 		uint32_t left = n - at < SEGMENT ? n - at : SEGMENT;
 		int i;
@@ -85,8 +81,7 @@ static uint64_t search(struct search *s, uint32_t from)
 		if (i >= 0)
 			return (uint64_t)(at + (uint32_t)i) << 6 | 0x0b;
 	}
-	/* The last ones may be half made: they are looked at again. */
-	return (uint64_t)(n < SEGMENT ? 0 : n - SEGMENT) << 8;
+	return 0;
 }
 
 /* FNV-1a; never 0, which a map does not take. */
@@ -99,26 +94,39 @@ static uint64_t hash(const char *text)
 	return h ? h : 1;
 }
 
+/* In the map: the atom; or, what is no atom, the number of atoms that were
+ * looked through in vain << 8. */
 uint64_t scope_target_atom(struct scope_target *t, const char *text)
 {
+	const struct scope_layout *l = t->vm.layout;
 	scope_autofree struct search *s = NULL;
 	uint64_t known = 0;
+	uint32_t n;
 
-	if (t->vm.layout->atom_is_term)
+	if (l->atom_is_term)
 		return 0;
 	if (!t->keys)
 		t->keys = scope_map_new(KEYS_MAX);
 	if (t->keys && scope_map_get(t->keys, hash(text), &known) &&
 	    scope_is_atom(known))
 		return known;
+	if (scope_target_read(t, t->vm.atom_table + l->at_entries, &n,
+			      sizeof(n)) < 0)
+		return 0;
+	if (n > SCOPE_ATOMS_MAX)
+		n = SCOPE_ATOMS_MAX;
+	if (n == known >> 8)
+		return 0;
 	s = malloc(sizeof(*s));
 	if (!s)
 		return 0;
 	s->t = t;
 	s->text = text;
 	s->len = strlen(text);
-	known = search(s, (uint32_t)(known >> 8));
+	/* The one that was the last may have been half made. */
+	known = search(s, known ? (uint32_t)(known >> 8) - 1 : 0, n);
 	if (t->keys)
-		(void)scope_map_put(t->keys, hash(text), known);
-	return scope_is_atom(known) ? known : 0;
+		(void)scope_map_put(t->keys, hash(text),
+				    known ? known : (uint64_t)n << 8);
+	return known;
 }
