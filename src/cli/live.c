@@ -79,7 +79,7 @@ static bool is_wanted(struct scope_live *l, const struct scope_event *ev)
 	const struct scope_row *a = scope_model_row(l->model, ev->pid);
 	const struct scope_row *b = NULL;
 
-	if (l->is_paused || ev->kind == SCOPE_KIND_PROC_INFO)
+	if (l->frozen || ev->kind == SCOPE_KIND_PROC_INFO)
 		return false;
 	if (!*l->filter)
 		return true;
@@ -103,14 +103,14 @@ static int take_event(struct scope_sink *sink, const struct scope_event *ev)
 
 static void frame(struct scope_live *l, uint64_t mono_ns)
 {
-	if (!l->is_paused) {
-		scope_model_tick(l->model, mono_ns);
+	scope_model_tick(l->model, mono_ns);
+	if (!l->frozen) {
 		l->unshown_last = l->unshown;
-		l->unshown = 0;
 		l->budget = LINES_A_FRAME;
 	}
-	l->npids = scope_model_view(l->model, l->sort, l->is_reversed,
-				    &l->pids);
+	l->unshown = 0;
+	l->npids = scope_model_view(scope_live_shown(l), l->sort,
+				    l->is_reversed, &l->pids);
 	l->frame_ns = mono_ns;
 }
 
@@ -125,13 +125,12 @@ static void tick(struct scope_sink *sink, uint64_t mono_ns)
 		return;
 	l->keys_ns = mono_ns;
 	is_due = scope_live_keys(l);
-	if (!l->frame_ns ||
-	    (!l->is_paused && mono_ns - l->frame_ns >= FRAME_NS)) {
+	if (!l->frame_ns || mono_ns - l->frame_ns >= FRAME_NS) {
 		frame(l, mono_ns);
 		is_due = true;
 	}
 	if (is_due)
-		scope_live_draw(l, l->is_paused ? l->frame_ns : mono_ns);
+		scope_live_draw(l, l->frozen ? l->frozen_ns : mono_ns);
 }
 
 void scope_live_progress(void *live, const char *text)
@@ -224,6 +223,7 @@ void scope_live_free(struct scope_live *l)
 	if (!l)
 		return;
 	give_terminal_back();
+	scope_model_free(l->frozen);
 	scope_model_free(l->model);
 	free(l->recent);
 	free(l);

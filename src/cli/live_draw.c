@@ -106,10 +106,10 @@ static void draw_head(struct scope_live *l, uint64_t now_ns)
 			 l->opts.otp ? l->opts.otp : "?", l->opts.os_pid);
 	scope_buf_printf(&b, "%" PRIu64 ":%02u:%02u  %zu processes", s / 3600,
 			 (unsigned)(s / 60 % 60), (unsigned)(s % 60),
-			 scope_model_len(l->model));
+			 scope_model_len(scope_live_shown(l)));
 	if (*l->filter)
 		scope_buf_printf(&b, ", %zu pass /%s", l->npids, l->filter);
-	if (l->is_paused)
+	if (l->frozen)
 		scope_buf_puts(&b, "  PAUSED");
 	(void)attron(A_BOLD | paint(PAIR_TITLE));
 	put_rest(0, 0, &b);
@@ -118,7 +118,7 @@ static void draw_head(struct scope_live *l, uint64_t now_ns)
 
 static void draw_totals(struct scope_live *l)
 {
-	const struct scope_model_totals *t = scope_model_totals(l->model);
+	const struct scope_model_totals *t = scope_model_totals(scope_live_shown(l));
 	const struct {
 		const char *name;
 		double per_s;
@@ -228,7 +228,7 @@ static void cell(char out[16], const struct scope_row *r,
 static void draw_row(struct scope_live *l, int y, uint64_t pid, bool is_sel,
 		     uint64_t now_ns)
 {
-	const struct scope_row *r = scope_model_row(l->model, pid);
+	const struct scope_row *r = scope_model_row(scope_live_shown(l), pid);
 	attr_t how = is_sel ? A_REVERSE : r && r->gone_ns ? A_DIM : 0;
 	char text[512];
 	struct scope_buf b = scope_buf_of(text, sizeof(text));
@@ -328,7 +328,7 @@ static void draw_status(struct scope_live *l, int y, uint64_t now_ns)
 	else
 		scope_live_why(l, now_ns, &b);
 	if (b.len == 0 && l->sel < l->npids)
-		r = scope_model_row(l->model, l->pids[l->sel]);
+		r = scope_model_row(scope_live_shown(l), l->pids[l->sel]);
 	if (r) {
 		scope_live_row_text(l, r, &b);
 		scope_buf_printf(&b, "  in %" PRIu64 " out %" PRIu64,

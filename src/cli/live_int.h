@@ -20,7 +20,8 @@ struct scope_line {
 struct scope_live {
 	struct scope_sink sink; /* first: the sink is the object */
 	struct scope_live_opts opts;
-	struct scope_model *model; /* owned */
+	struct scope_model *model;  /* owned */
+	struct scope_model *frozen; /* owned: what is shown while paused */
 
 	struct scope_line *recent; /* owned: a ring of SCOPE_LINES */
 	uint64_t nrecent;	  /* ever put in */
@@ -29,18 +30,25 @@ struct scope_live {
 	uint64_t unshown_last;	  /* the same of the frame before */
 
 	uint64_t start_ns; /* first tick; 0: none yet */
-	uint64_t frame_ns; /* last frame */
+	uint64_t frame_ns; /* last frame; 0: one is due */
+	uint64_t frozen_ns; /* when the view was paused */
 	uint64_t keys_ns;  /* last look at the keyboard */
 	bool is_attached;  /* node.attach was seen */
 
 	enum scope_sort sort;
-	bool is_reversed, is_paused, hides_events, shows_help, is_typing;
+	bool is_reversed, hides_events, shows_help, is_typing;
 	char filter[SCOPE_FILTER_BYTES];
 	char note[SCOPE_NOTE_BYTES]; /* progress, until attached */
 	const uint64_t *pids;	     /* of the model: the view */
 	size_t npids, sel, top;
 	size_t page; /* rows that the table shows */
 };
+
+/* What the screen shows. */
+static inline struct scope_model *scope_live_shown(struct scope_live *l)
+{
+	return l->frozen ? l->frozen : l->model;
+}
 
 /* A column of the table; its key sorts by it. */
 struct scope_column {

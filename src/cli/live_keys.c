@@ -13,10 +13,13 @@
 
 static void refilter(struct scope_live *l)
 {
-	scope_model_set_filter(l->model, *l->filter ? scope_live_match : NULL,
-			       l);
+	scope_match_fn *match = *l->filter ? scope_live_match : NULL;
+
+	scope_model_set_filter(l->model, match, l);
+	if (l->frozen)
+		scope_model_set_filter(l->frozen, match, l);
 	l->sel = l->top = 0;
-	l->frame_ns = 0; /* view anew, even when paused */
+	l->frame_ns = 0;
 }
 
 static void type_back(struct scope_live *l)
@@ -92,6 +95,19 @@ static void sort_by(struct scope_live *l, enum scope_sort sort)
 	l->frame_ns = 0;
 }
 
+/* What happens meanwhile is still counted. */
+static void pause_or_go_on(struct scope_live *l)
+{
+	if (l->frozen) {
+		scope_model_free(l->frozen);
+		l->frozen = NULL;
+	} else {
+		l->frozen = scope_model_copy(l->model);
+		l->frozen_ns = l->keys_ns;
+	}
+	l->frame_ns = 0;
+}
+
 static void press(struct scope_live *l, wint_t key)
 {
 	for (size_t i = 0; i < SCOPE_COLUMNS; i++)
@@ -103,7 +119,7 @@ static void press(struct scope_live *l, wint_t key)
 		break;
 	case 'p':
 	case ' ':
-		l->is_paused = !l->is_paused;
+		pause_or_go_on(l);
 		break;
 	case 's':
 		sort_by(l, (l->sort + 1) % SCOPE_SORT_MAX);

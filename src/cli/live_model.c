@@ -59,6 +59,28 @@ void scope_model_free(struct scope_model *m)
 	free(m);
 }
 
+struct scope_model *scope_model_copy(const struct scope_model *m)
+{
+	scope_auto(scope_model) c = calloc(1, sizeof(*c));
+	uint64_t pid, i;
+	size_t at = 0;
+
+	if (!c)
+		return NULL;
+	*c = *m;
+	c->pids = NULL;
+	c->pids_cap = 0;
+	c->rows = malloc(m->cap * sizeof(*m->rows));
+	c->index = scope_map_new(m->max);
+	if (!c->rows || !c->index)
+		return NULL;
+	memcpy(c->rows, m->rows, m->used * sizeof(*m->rows));
+	while (scope_map_next(m->index, &at, &pid, &i))
+		if (scope_map_put(c->index, pid, i) < 0)
+			return NULL;
+	return scope_take(c);
+}
+
 static void unlink_row(struct scope_model *m, uint32_t i)
 {
 	struct scope_row *r = &m->rows[i];
@@ -230,6 +252,9 @@ static void count_own(struct scope_model *m, struct scope_row *r,
 		break;
 	case SCOPE_KIND_PROC_EXIT:
 		r->gone_ns = ev->mono_ns ? ev->mono_ns : 1;
+		break;
+	case SCOPE_KIND_PROC_REGISTER:
+		set_name(m, r, get_u(ev, SCOPE_FIELD_REGISTERED));
 		break;
 	case SCOPE_KIND_PROC_UNREGISTER:
 		set_name(m, r, 0); /* the event's is the one given up */

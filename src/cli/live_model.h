@@ -80,6 +80,9 @@ struct scope_model *scope_model_new(size_t max, scope_kindset kinds);
 void scope_model_free(struct scope_model *m);
 SCOPE_AUTO(scope_model)
 
+/* A copy that stands still: what a paused view shows. NULL: memory is short. */
+struct scope_model *scope_model_copy(const struct scope_model *m);
+
 /* NULL: everything matches. */
 void scope_model_set_filter(struct scope_model *m, scope_match_fn *match,
 			    void *arg);

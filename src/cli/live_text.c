@@ -198,12 +198,8 @@ void scope_live_why(struct scope_live *l, uint64_t now_ns,
 {
 	const struct scope_model_totals *t = scope_model_totals(l->model);
 	uint64_t since = t->last_ns ? t->last_ns : l->start_ns;
-	size_t n = scope_model_len(l->model);
+	size_t n = scope_model_len(scope_live_shown(l));
 
-	if (l->is_paused) {
-		scope_buf_puts(out, "paused; p goes on");
-		return;
-	}
 	if (*l->note && (!l->is_attached || !l->start_ns)) {
 		scope_buf_puts(out, l->note);
 		return;
@@ -213,6 +209,10 @@ void scope_live_why(struct scope_live *l, uint64_t now_ns,
 				 "the filter '%s' hides all %zu processes; "
 				 "/ and Escape take it away",
 				 l->filter, n);
+		return;
+	}
+	if (l->frozen) {
+		scope_buf_puts(out, "paused; p goes on");
 		return;
 	}
 	if (!l->start_ns || now_ns < since || now_ns - since < QUIET_NS)

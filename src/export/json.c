@@ -342,7 +342,8 @@ static void put_head(struct scope_json *j, const struct scope_event *ev,
 		scope_buf_lit(out, ",\"pid\":");
 		put_pid(j, ev->pid, out);
 	}
-	if (ev->name) {
+	/* proc.register and its kin have a `name` of their own. */
+	if (ev->name && !scope_event_get(ev, SCOPE_FIELD_REGISTERED)) {
 		scope_buf_lit(out, ",\"name\":");
 		put_atom(j, ev->name, out);
 	}

@@ -24,17 +24,17 @@ struct source {
 #define K(k) SCOPE_KIND_##k
 /* Where a kind has several lines that hold for a release, it needs them all. */
 static const struct source sources[] = {
-	{ SCOPE_SITE_REGISTER, SCOPE_PROG_CALL, SCOPE_GROUP_NAMES,
+	{ SCOPE_SITE_REGISTER, SCOPE_PROG_CALL, SCOPE_GROUP_PROC,
 	  K(PROC_REGISTER), 3, true, 0, 0, "erts_register_name" },
-	{ SCOPE_SITE_UNREGISTER, SCOPE_PROG_CALL, SCOPE_GROUP_NAMES,
+	{ SCOPE_SITE_UNREGISTER, SCOPE_PROG_CALL, SCOPE_GROUP_PROC,
 	  K(PROC_UNREGISTER), 4, true, 0, 0, "erts_unregister_name" },
 	{ SCOPE_SITE_SPAWN, SCOPE_PROG_CALL, SCOPE_GROUP_PROC, K(PROC_SPAWN), 5,
 	  true, 0, 0, "erl_create_process" },
 	{ SCOPE_SITE_EXIT, SCOPE_PROG_PROC, SCOPE_GROUP_PROC, K(PROC_EXIT), 2,
 	  false, 0, 0, "erts_do_exit_process" },
-	{ SCOPE_SITE_EXIT_SIGNAL, SCOPE_PROG_PROC, SCOPE_GROUP_SIGNAL,
+	{ SCOPE_SITE_EXIT_SIGNAL, SCOPE_PROG_PROC, SCOPE_GROUP_PROC,
 	  K(PROC_EXIT_SIGNAL), 4, false, 24, 0, "erts_proc_sig_send_exit" },
-	{ SCOPE_SITE_LINK_EXIT, SCOPE_PROG_PROC, SCOPE_GROUP_SIGNAL,
+	{ SCOPE_SITE_LINK_EXIT, SCOPE_PROG_PROC, SCOPE_GROUP_PROC,
 	  K(PROC_EXIT_SIGNAL), 4, false, 24, 0,
 	  "erts_proc_sig_send_link_exit" },
 	{ SCOPE_SITE_LINK, SCOPE_PROG_LINK, SCOPE_GROUP_LINK, K(PROC_LINK), 4,
@@ -63,7 +63,7 @@ static const struct source sources[] = {
 	  0, false, 24, 0, "__jit_debug_register_code" },
 	{ SCOPE_SITE_JIT_CODE, SCOPE_PROG_CODE, SCOPE_GROUP_CODE,
 	  K(CODE_UNLOAD), 0, false, 26, 0, "__jit_debug_register_code" },
-	{ SCOPE_SITE_PURGE, SCOPE_PROG_CALL, SCOPE_GROUP_CODE, K(CODE_UNLOAD),
+	{ SCOPE_SITE_PURGE, SCOPE_PROG_CALL, SCOPE_GROUP_PROC, K(CODE_UNLOAD),
 	  2, true, 24, 25, NULL },
 };
 

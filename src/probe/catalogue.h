@@ -30,11 +30,10 @@ enum scope_prog {
 	SCOPE_PROG_MAX,
 };
 
-/* What is attached and detached together. */
+/* What is attached and detached together. Each group costs one link for each of
+ * its programs, and a link takes some 40 ms to detach: so they are few. */
 enum scope_group {
-	SCOPE_GROUP_NAMES, /* registrations: always there, for names */
-	SCOPE_GROUP_PROC,
-	SCOPE_GROUP_SIGNAL,
+	SCOPE_GROUP_PROC, /* what is rare, and what names need */
 	SCOPE_GROUP_LINK,
 	SCOPE_GROUP_SEND,
 	SCOPE_GROUP_RECEIVE,

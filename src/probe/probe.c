@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -314,10 +315,29 @@ void scope_probe_end(struct scope_probe *p)
 	__atomic_store_n(&p->control->until_ns, now_ns(), __ATOMIC_RELEASE);
 }
 
+static void *free_link(void *link)
+{
+	scope_link_free(link);
+	return NULL;
+}
+
+/* Taking a link off waits for grace periods of the kernel, some 40 ms or, for
+ * perf uprobes, 100 ms a site: side by side they wait together. */
 void scope_probe_detach(struct scope_probe *p)
 {
-	while (p->nlinks)
-		scope_link_free(p->links[--p->nlinks]);
+	pthread_t threads[LINKS_MAX];
+	size_t n = 0;
+
+	while (p->nlinks) {
+		struct scope_link *link = p->links[--p->nlinks];
+
+		if (pthread_create(&threads[n], NULL, free_link, link) == 0)
+			n++;
+		else
+			scope_link_free(link);
+	}
+	while (n)
+		(void)pthread_join(threads[--n], NULL);
 }
 
 void scope_probe_free(struct scope_probe *p)

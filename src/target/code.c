@@ -79,37 +79,66 @@ static bool skip_lines(const uint8_t *sym, size_t len, uint32_t n, size_t *at)
 	return true;
 }
 
-static int count_functions(const uint8_t *sym, size_t len, size_t at,
-			   uint32_t ranges, uint32_t *ret_n)
-{
-	*ret_n = 0;
-	for (uint32_t i = 0; i < ranges; i++) {
-		const uint8_t *p = sym + at;
-		size_t name;
-		uint32_t lines;
+struct range {
+	uint32_t start, end; /* from the module's base */
+	const char *name;
+	size_t len; /* of name */
+};
 
-		if (len - at < RANGE + PAD)
+/* The range at *at, which moves on to the next; false: it does not fit. */
+static bool next_range(const uint8_t *sym, size_t len, size_t *at,
+		       struct range *ret)
+{
+	const uint8_t *p = sym + *at;
+	size_t name;
+
+	if (len - *at < RANGE + PAD)
+		return false;
+	name = u16_at(p + 12);
+	if (len - *at < RANGE + PAD + name)
+		return false;
+	*ret = (struct range){
+		.start = u32_at(p),
+		.end = u32_at(p + 4),
+		.name = (const char *)p + RANGE,
+		.len = strnlen((const char *)p + RANGE, name),
+	};
+	*at += RANGE + PAD + name;
+	return skip_lines(sym, len, u32_at(p + 8), at);
+}
+
+int scope_code_range(const uint8_t *sym, size_t len, const char *name,
+		     uint64_t *ret_addr, uint32_t *ret_len)
+{
+	size_t at = HEAD, n = strlen(name);
+	struct range r;
+	uint64_t base;
+
+	if (len < HEAD || u32_at(sym) != MODULE ||
+	    len - HEAD < u16_at(sym + 24))
+		return -EBADMSG;
+	at += u16_at(sym + 24);
+	memcpy(&base, sym + 8, sizeof(base));
+	for (uint32_t i = 0; i < u32_at(sym + 16); i++) {
+		if (!next_range(sym, len, &at, &r))
 			return -EBADMSG;
-		lines = u32_at(p + 8);
-		name = u16_at(p + 12);
-		if (len - at < RANGE + PAD + name)
+		if (r.len != n || memcmp(r.name, name, n) != 0)
+			continue;
+		if (r.end < r.start)
 			return -EBADMSG;
-		if (is_function((const char *)p + RANGE,
-				strnlen((const char *)p + RANGE, name)))
-			(*ret_n)++;
-		at += RANGE + PAD + name;
-		if (!skip_lines(sym, len, lines, &at))
-			return -EBADMSG;
+		*ret_addr = base + r.start;
+		*ret_len = r.end - r.start;
+		return 0;
 	}
-	return 0;
+	return -ENOENT;
 }
 
 int scope_code_parse(const uint8_t *sym, size_t len,
 		     struct scope_code *ret_code)
 {
 	struct scope_code c = { 0 };
-	size_t name, n;
-	int r;
+	size_t name, n, at;
+	struct range r;
 
 	if (len < HEAD || u32_at(sym) != MODULE)
 		return -EBADMSG;
@@ -127,15 +156,18 @@ int scope_code_parse(const uint8_t *sym, size_t len,
 			n--;
 	}
 	memcpy(c.module, sym + NAME_AT, n);
-	r = count_functions(sym, len, HEAD + name, u32_at(sym + 16),
-			    &c.functions);
-	if (r == 0)
-		*ret_code = c;
-	return r;
+	at = HEAD + name;
+	for (uint32_t i = 0; i < u32_at(sym + 16); i++) {
+		if (!next_range(sym, len, &at, &r))
+			return -EBADMSG;
+		c.functions += is_function(r.name, r.len);
+	}
+	*ret_code = c;
+	return 0;
 }
 
-int scope_code_read(scope_read_fn *read, void *arg, uint64_t entry,
-		    struct scope_code *ret_code)
+int scope_code_load(scope_read_fn *read, void *arg, uint64_t entry,
+		    uint8_t **ret_sym, size_t *ret_len)
 {
 	scope_autofree uint8_t *sym = NULL;
 	uint64_t e[4];
@@ -152,5 +184,19 @@ int scope_code_read(scope_read_fn *read, void *arg, uint64_t entry,
 	if (!sym)
 		return -ENOMEM;
 	r = read(arg, e[2], sym, e[3]);
-	return r < 0 ? r : scope_code_parse(sym, e[3], ret_code);
+	if (r < 0)
+		return r;
+	*ret_sym = scope_take(sym);
+	*ret_len = e[3];
+	return 0;
+}
+
+int scope_code_read(scope_read_fn *read, void *arg, uint64_t entry,
+		    struct scope_code *ret_code)
+{
+	scope_autofree uint8_t *sym = NULL;
+	size_t len;
+	int r = scope_code_load(read, arg, entry, &sym, &len);
+
+	return r < 0 ? r : scope_code_parse(sym, len, ret_code);
 }

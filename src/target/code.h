@@ -18,7 +18,14 @@
 int scope_code_parse(const uint8_t *sym, size_t len,
 		     struct scope_code *ret_code);
 
-/* From a jit_code_entry in a target. */
+/* Where the range with that name is. -ENOENT: there is none. */
+int scope_code_range(const uint8_t *sym, size_t len, const char *name,
+		     uint64_t *ret_addr, uint32_t *ret_len);
+
+/* The "symbol file" of a jit_code_entry in a target; to be freed. */
+int scope_code_load(scope_read_fn *read, void *arg, uint64_t entry,
+		    uint8_t **ret_sym, size_t *ret_len);
+/* Both: what the entry describes. */
 int scope_code_read(scope_read_fn *read, void *arg, uint64_t entry,
 		    struct scope_code *ret_code);
 

@@ -190,5 +190,9 @@ int scope_target_verify(struct scope_target *t, struct scope_err *err)
 
 	if (r == 0)
 		r = check_schedulers(t, err);
-	return r == 0 ? check_processes(t, err) : r;
+	if (r == 0)
+		r = check_processes(t, err);
+	if (r == 0 && scope_target_verify_jit(t) == -ENOTSUP)
+		r = misfit(t, err, "its JIT uses other offsets");
+	return r;
 }

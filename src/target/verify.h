@@ -16,4 +16,8 @@
 
 int scope_target_verify(struct scope_target *t, struct scope_err *err);
 
+/* The last of these checks alone, in verify_jit.c: 0 also where the code is
+ * not found; -ENOTSUP -ENOMEM. */
+int scope_target_verify_jit(struct scope_target *t);
+
 #endif

@@ -62,7 +62,7 @@ def finish(events, lost=None):
             delivered[ev['kind']] = delivered.get(ev['kind'], 0) + 1
     emitted = {k: delivered.get(k, 0) + lost.get(k, 0) for k in set(delivered) | set(lost)}
     events.append({'kind': 'summary', 'emitted': emitted, 'delivered': delivered,
-                   'lost': {k: {'ring_full': n} for k, n in lost.items()}})
+                   'lost': {'ring_full': lost} if lost else {}})
     for i, ev in enumerate(events):
         ev['id'] = i + 1
         ev['mono'] = 1000 + i
@@ -142,6 +142,7 @@ class Planted(unittest.TestCase):
         self.assertTrue(compare.same_text('[#{b => 1,a => #{d => 1,c => 2}}|x]',
                                           '[#{a => #{c => 2,d => 1},b => 1}|x]'))
         self.assertTrue(compare.same_text("%Shop.Item{n: 1, 'a,b': 2}", "%Shop.Item{'a,b': 2, n: 1}"))
+        self.assertTrue(compare.same_text("'it\\'s \"x\"'", '~c"it\'s \\"x\\""'))
         self.assertFalse(compare.same_text('#{a => "x,y"}', '#{a => "y,x"}'))
 
     def test_before_birth_and_after_death(self):

@@ -51,7 +51,7 @@ cpu_ticks() {
 	stat=$(cat "/proc/$1/stat") || return 1
 	# shellcheck disable=SC2086
 	set -- ${stat##*) }
-	echo $(($12 + $13))
+	echo $((${12} + ${13}))
 }
 
 # The node has used a fifth of a second of processor time.
@@ -121,7 +121,7 @@ finished() {
 	wait_until "$1" done_or_ended
 	exists "$root$ndir/done" ||
 		fail "the workload did not finish: $(tail -c 600 "$tmp/node.log")"
-	cp "$root$ndir/truth" "$tmp/truth"
+	[ "$root$ndir" = "$tmp" ] || cp "$root$ndir/truth" "$tmp/truth"
 }
 
 done_or_ended() {

@@ -70,42 +70,30 @@ static void atoms_are_read_once(void **state)
 	}
 }
 
-/* A read that failed is tried again. */
+/* Whichever word on the way can't be read: a later try may do better. */
 static void unreadable_atoms_are_not_kept(void **state)
 {
-	uint64_t atom, at;
-	size_t len;
-
 	(void)state;
 	for (const unsigned *r = scope_layout_releases(); *r; r++) {
-		assert_int_equal(fake_init(&f, *r), 0);
-		atom = fake_atom(&f, "ok");
-		/* each word that leads to the text */
-		for (at = fake_at(0); at < fake_at(f.used); at += 8) {
-			uint64_t word;
+		unsigned failed = 0;
 
-			fake_put(&f, fake_at(0), "", 0);
-			f.fail_at = at;
-			word = f.mem[(at - FAKE_BASE) / 8];
-			if (!word || (at > fake_at(FAKE_SEG) &&
-				      at < fake_at(FAKE_SEG + 1024)))
-				continue;
-			(void)scope_vm_atom(&f.vm, atom, &len);
+		for (size_t i = FAKE_TABLE; i < FAKE_SEG + 1024 + 16; i++) {
+			uint64_t atom;
+			size_t len;
+
+			if (i > FAKE_SEG + 3 && i < FAKE_SEG + 1024)
+				continue; /* free slots of the segment */
+			assert_int_equal(fake_init(&f, *r), 0);
+			atom = fake_atom(&f, "ok");
+			f.fail_at = fake_at(i);
+			failed += !scope_vm_atom(&f.vm, atom, &len);
 			f.fail_at = 0;
 			assert_non_null(scope_vm_atom(&f.vm, atom, &len));
 			assert_int_equal(len, 2);
 			scope_vm_done(&f.vm);
-			f.vm.atoms = NULL;
-			{
-				struct scope_vm vm = f.vm;
-
-				assert_int_equal(scope_vm_init(&f.vm, f.l,
-							       fake_read, &f),
-						 0);
-				f.vm.atom_table = vm.atom_table;
-			}
 		}
-		scope_vm_done(&f.vm);
+		/* count, segments, slot, atom, text at least */
+		assert_true(failed >= 5);
 	}
 }
 

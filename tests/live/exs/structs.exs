@@ -110,13 +110,8 @@ defmodule Structs do
     ]
   end
 
-  # As inspect/2 without the Inspect protocol, which nobody can call from
-  # outside; structs by their names.
   defp text(term) do
-    term
-    |> inspect(structs: false, limit: :infinity, printable_limit: :infinity, width: :infinity)
-    |> String.replace("__exception__: true, ", "")
-    |> String.replace(~r/%\{__struct__: ([A-Z][\w.]*)(, |(?=\}))/, "%\\1{")
+    inspect(term, limit: :infinity, printable_limit: :infinity, width: :infinity)
   end
 
   defp id(pid), do: json(List.to_string(:erlang.pid_to_list(pid)))

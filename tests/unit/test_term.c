@@ -1,0 +1,857 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/utf8.h"
+#include "fake_vm.h"
+
+static struct fake f;
+static char out[1 << 16];
+static unsigned met;
+
+static const char *text(uint64_t term, enum scope_syntax syntax)
+{
+	struct scope_buf b = scope_buf_of(out, sizeof(out));
+
+	met = scope_term_put(&f.vm, fake_image(&f), term, syntax, &b);
+	assert_false(b.full);
+	return scope_buf_str(&b);
+}
+
+#define ERL(term, want) assert_string_equal(text(term, SCOPE_SYNTAX_ERLANG), want)
+#define EX(term, want) assert_string_equal(text(term, SCOPE_SYNTAX_ELIXIR), want)
+#define JSON(term, want) assert_string_equal(text(term, SCOPE_SYNTAX_JSON), want)
+
+/* Run a test on each release's layout. */
+static void on_each(void (*test)(void))
+{
+	for (const unsigned *r = scope_layout_releases(); *r; r++) {
+		assert_int_equal(fake_init(&f, *r), 0);
+		test();
+		scope_vm_done(&f.vm);
+	}
+}
+
+#define TEST(name)                                                             \
+	static void on_##name(void);                                           \
+	static void name(void **state)                                         \
+	{                                                                      \
+		(void)state;                                                   \
+		on_each(on_##name);                                            \
+	}                                                                      \
+	static void on_##name(void)
+
+static uint64_t big(bool neg, const uint64_t *w, size_t n)
+{
+	return fake_thing(&f, neg ? f.l->sub.neg_big : f.l->sub.pos_big, w, n);
+}
+
+TEST(integers)
+{
+	uint64_t two64[2] = { 0, 1 }, max = ~0ull, sub[2] = { 1, 0 };
+
+	ERL(fake_int(0), "0");
+	EX(fake_int(-7), "-7");
+	JSON(fake_int(-7), "-7");
+	JSON(fake_int(1ll << 53), "9007199254740992");
+	JSON(fake_int((1ll << 53) + 1),
+	     "{\"t\":\"int\",\"v\":\"9007199254740993\"}");
+	ERL(fake_int(-(1ll << 59)), "-576460752303423488");
+	ERL(big(false, &max, 1), "18446744073709551615");
+	ERL(big(true, two64, 2), "-18446744073709551616");
+	EX(big(true, two64, 2), "-18446744073709551616");
+	JSON(big(false, two64, 2),
+	     "{\"t\":\"int\",\"v\":\"18446744073709551616\"}");
+	ERL(big(false, sub, 2), "1");
+	ERL(big(false, NULL, 0), "0");
+	assert_int_equal(met, 0);
+}
+
+/* 2^(64 n) has its digits right at any size that an image can hold. */
+TEST(bignums_of_all_sizes)
+{
+	static uint64_t w[1024];
+	static uint8_t dec[20000];
+	size_t n = 1;
+
+	memset(dec, 0, sizeof(dec));
+	dec[0] = 1;
+	for (size_t bits = 0; bits < 64 * 60; bits++) {
+		const char *s;
+
+		memset(w, 0, sizeof(w));
+		w[bits / 64] = 1ull << bits % 64;
+		f.used = FAKE_SEG + 2000;
+		s = text(big(false, w, bits / 64 + 1), SCOPE_SYNTAX_ERLANG);
+		assert_int_equal(strlen(s), n);
+		for (size_t i = 0; i < n; i++)
+			assert_int_equal(s[i], '0' + dec[n - 1 - i]);
+		for (size_t i = 0, carry = 0; i <= n; i++) {
+			carry += 2u * dec[i];
+			dec[i] = carry % 10;
+			carry /= 10;
+		}
+		n += dec[n] != 0;
+	}
+}
+
+TEST(floats)
+{
+	static const struct {
+		double d;
+		const char *erl, *ex;
+	} t[] = {
+		{ 0.0, "0.0", NULL },
+		{ -0.0, "-0.0", NULL },
+		{ 1.0, "1.0", NULL },
+		{ -123.456, "-123.456", NULL },
+		{ 0.1, "0.1", NULL },
+		{ 100.0, "100.0", NULL },
+		{ 1000.0, "1.0e3", "1000.0" },
+		{ 1200.0, "1200.0", NULL },
+		{ 12000.0, "1.2e4", "12000.0" },
+		{ 0.0001, "0.0001", NULL },
+		{ 0.00001, "1.0e-5", NULL },
+		{ 0.00012, "1.2e-4", NULL },
+		{ 1.5e300, "1.5e300", NULL },
+		{ 9007199254740991.0, "9007199254740991.0", NULL },
+		{ 9007199254740992.0, "9.007199254740992e15",
+		  "9007199254740992.0" },
+		{ 1e15, "1.0e15", "1000000000000000.0" },
+		{ 1e16, "1.0e16", NULL },
+		{ 5e-324, "5.0e-324", NULL },
+		{ 1.7976931348623157e308, "1.7976931348623157e308", NULL },
+		/* powers of two, where the next float down is nearer */
+		{ 0x1p-44, "5.684341886080802e-14", NULL },
+		{ 0x1p89, "6.189700196426902e26", NULL },
+		{ 0x1p-24, "5.960464477539063e-8", NULL },
+	};
+	uint64_t nan = 0x7ff8ull << 48;
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		ERL(fake_float(&f, t[i].d), t[i].erl);
+		EX(fake_float(&f, t[i].d), t[i].ex ? t[i].ex : t[i].erl);
+	}
+	JSON(fake_float(&f, 1.5), "{\"t\":\"float\",\"v\":1.5}");
+	ERL(fake_thing(&f, f.l->sub.flonum, &nan, 1), "?");
+	assert_int_equal(met, SCOPE_TERM_TORN);
+}
+
+/* Whatever the bits, the text reads back as the same float. */
+TEST(floats_read_back)
+{
+	uint64_t bits = 1;
+
+	for (int i = 0; i < 3000; i++) {
+		double d, back;
+
+		bits = bits * 6364136223846793005ull + 1442695040888963407ull;
+		memcpy(&d, &bits, 8);
+		if ((bits >> 52 & 0x7ff) == 0x7ff)
+			continue;
+		f.used = FAKE_SEG + 2000;
+		back = strtod(text(fake_float(&f, d), SCOPE_SYNTAX_ERLANG),
+			      NULL);
+		assert_memory_equal(&back, &d, 8);
+		back = strtod(text(fake_float(&f, d), SCOPE_SYNTAX_ELIXIR),
+			      NULL);
+		assert_memory_equal(&back, &d, 8);
+	}
+}
+
+TEST(atoms)
+{
+	static const struct {
+		const char *text, *erl, *ex;
+	} t[] = {
+		{ "ok", "ok", ":ok" },
+		{ "a_B9@x", "a_B9@x", ":a_B9@x" },
+		{ "", "''", ":\"\"" },
+		{ "Foo", "'Foo'", ":Foo" },
+		{ "_a", "'_a'", ":_a" },
+		{ "9a", "'9a'", ":\"9a\"" },
+		{ "a b", "'a b'", ":\"a b\"" },
+		{ "a'b\\", "'a\\'b\\\\'", ":\"a'b\\\\\"" },
+		{ "a\"b", "'a\"b'", ":\"a\\\"b\"" },
+		{ "\n\t\v\b\f\r\x1b\x7f", "'\\n\\t\\v\\b\\f\\r\\e\\d'",
+		  ":\"\\n\\t\\v\\b\\f\\r\\e\\d\"" },
+		{ "\x01", "'\\001'", ":\"\\x01\"" },
+		{ "\xc2\x85", "'\\205'", ":\"\\x85\"" },
+		{ "\xc3\xa5", "\xc3\xa5", ":\xc3\xa5" },
+		{ "\xce\xa9", "'\xce\xa9'", ":\xce\xa9" },
+		{ "a\xce\xa9", "'a\xce\xa9'", ":\"a\xce\xa9\"" },
+		{ "a\xc3\xb7", "'a\xc3\xb7'", ":\"a\xc3\xb7\"" },
+		{ "end", "'end'", ":end" },
+		{ "cond", "'cond'", ":cond" },
+		{ "true", "true", "true" },
+		{ "nil", "nil", "nil" },
+		{ "Elixir", "'Elixir'", "Elixir" },
+		{ "Elixir.Foo.Bar", "'Elixir.Foo.Bar'", "Foo.Bar" },
+		{ "Elixir.foo", "'Elixir.foo'", ":\"Elixir.foo\"" },
+		{ "Elixir.Foo.", "'Elixir.Foo.'", ":\"Elixir.Foo.\"" },
+		{ "Elixir.", "'Elixir.'", ":\"Elixir.\"" },
+		{ "a?", "'a?'", ":a?" },
+		{ "a?b", "'a?b'", ":\"a?b\"" },
+		{ "?", "'?'", ":\"?\"" },
+		{ "+", "'+'", ":+" },
+		{ "%{}", "'%{}'", ":%{}" },
+		{ "#{", "'#{'", ":\"\\#{\"" },
+	};
+	bool maybe = f.l->otp >= 27;
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		uint64_t atom = fake_atom(&f, t[i].text);
+
+		ERL(atom, t[i].erl);
+		EX(atom, t[i].ex);
+	}
+	ERL(fake_atom(&f, "maybe"), maybe ? "'maybe'" : "maybe");
+	ERL(fake_atom(&f, "else"), maybe ? "'else'" : "else");
+	JSON(fake_atom(&f, "a\"\n\xce\xa9"),
+	     "{\"t\":\"atom\",\"v\":\"a\\\"\\u000a\xce\xa9\"}");
+	ERL(500ull << 6 | 0x0b, "?");
+	EX(500ull << 6 | 0x0b, "?");
+	JSON(500ull << 6 | 0x0b, "{\"t\":\"torn\"}");
+	assert_int_equal(met, SCOPE_TERM_TORN);
+}
+
+TEST(lists)
+{
+	uint64_t w[3] = { fake_int(1), fake_int(2), fake_int(3) };
+	uint64_t list = fake_list(&f, w, 3, FAKE_NIL), pair[2], kw;
+
+	ERL(FAKE_NIL, "[]");
+	ERL(0xfffffffffffffffbull, "[]"); /* OTP 23's */
+	EX(FAKE_NIL, "[]");
+	JSON(FAKE_NIL, "{\"t\":\"list\",\"v\":[]}");
+	ERL(list, "[1,2,3]");
+	EX(list, "[1, 2, 3]");
+	JSON(list, "{\"t\":\"list\",\"v\":[1,2,3]}");
+	list = fake_list(&f, w, 2, fake_atom(&f, "t"));
+	ERL(list, "[1,2|t]");
+	EX(list, "[1, 2 | :t]");
+	JSON(list, "{\"t\":\"list\",\"v\":[1,2],"
+		   "\"tail\":{\"t\":\"atom\",\"v\":\"t\"}}");
+	list = fake_string(&f, "a\"b\\\n'#{");
+	ERL(list, "\"a\\\"b\\\\\\n'#{\"");
+	EX(list, "~c\"a\\\"b\\\\\\n'\\#{\"");
+	JSON(list, "{\"t\":\"str\",\"v\":\"a\\\"b\\\\\\u000a'#{\"}");
+	list = fake_string(&f, "\xe5");
+	ERL(list, "\"\xc3\xa5\"");
+	EX(list, "[229]");
+	ERL(fake_string(&f, "\x7f"), "[127]");
+	EX(fake_string(&f, "\x07"), "~c\"\\a\"");
+	ERL(fake_string(&f, "\x07"), "[7]");
+	w[0] = fake_int('a');
+	ERL(fake_list(&f, w, 1, fake_int(2)), "[97|2]");
+	w[1] = fake_int(0x3a9);
+	ERL(fake_list(&f, w, 2, FAKE_NIL), "[97,937]");
+
+	pair[0] = fake_atom(&f, "a b");
+	pair[1] = fake_int(1);
+	w[0] = fake_tuple(&f, pair, 2);
+	pair[0] = fake_atom(&f, "nil");
+	w[1] = fake_tuple(&f, pair, 2);
+	kw = fake_list(&f, w, 2, FAKE_NIL);
+	EX(kw, "[\"a b\": 1, nil: 1]");
+	ERL(kw, "[{'a b',1},{nil,1}]");
+	pair[0] = fake_atom(&f, "Elixir.A");
+	w[1] = fake_tuple(&f, pair, 2);
+	EX(fake_list(&f, w, 2, FAKE_NIL), "[{:\"a b\", 1}, {A, 1}]");
+	EX(fake_list(&f, w, 1, fake_int(2)), "[{:\"a b\", 1} | 2]");
+}
+
+TEST(tuples)
+{
+	uint64_t w[3] = { fake_int(1), fake_atom(&f, "a"), 0 };
+
+	ERL(fake_tuple(&f, w, 0), "{}");
+	EX(fake_tuple(&f, w, 0), "{}");
+	JSON(fake_tuple(&f, w, 0), "{\"t\":\"tuple\",\"v\":[]}");
+	w[2] = fake_tuple(&f, w, 1);
+	ERL(fake_tuple(&f, w, 3), "{1,a,{1}}");
+	EX(fake_tuple(&f, w, 3), "{1, :a, {1}}");
+	JSON(fake_tuple(&f, w, 2),
+	     "{\"t\":\"tuple\",\"v\":[1,{\"t\":\"atom\",\"v\":\"a\"}]}");
+}
+
+static uint64_t bin(const char *s)
+{
+	return fake_bin(&f, s, strlen(s));
+}
+
+TEST(binaries)
+{
+	ERL(bin(""), "<<>>");
+	EX(bin(""), "\"\"");
+	JSON(bin(""), "{\"t\":\"bin\",\"v\":\"\"}");
+	ERL(bin("abc\"\\\n"), "<<\"abc\\\"\\\\\\n\">>");
+	EX(bin("abc\"\\\n#{"), "\"abc\\\"\\\\\\n\\#{\"");
+	JSON(bin("abc"), "{\"t\":\"bin\",\"v\":\"abc\"}");
+	ERL(bin("\x01\x02\xff"), "<<1,2,255>>");
+	EX(bin("\x01\x02\xff"), "<<1, 2, 255>>");
+	JSON(bin("\x01\x02\xff"), "{\"t\":\"bin\",\"hex\":\"0102ff\"}");
+	ERL(bin("\xc3\xa5"), "<<\"\xc3\xa5\"/utf8>>");
+	EX(bin("\xc3\xa5"), "\"\xc3\xa5\"");
+	ERL(bin("a\xe5"), "<<\"a\xc3\xa5\">>"); /* Latin-1 */
+	EX(bin("a\xe5"), "<<97, 229>>");
+	ERL(bin("\xce\xa9"), "<<206,169>>"); /* not printable with +pc latin1 */
+	EX(bin("\xce\xa9"), "\"\xce\xa9\"");
+	JSON(bin("\xce\xa9"), "{\"t\":\"bin\",\"v\":\"\xce\xa9\"}");
+	ERL(bin("\x7f"), "<<127>>");
+	EX(bin("\x7f"), "\"\\d\"");
+	EX(bin("\xc2\x80"), "<<194, 128>>");
+	EX(bin("\xef\xbb\xbf"), "\"\\uFEFF\"");
+	ERL(fake_refc(&f, "refc", 4), "<<\"refc\">>");
+	ERL(fake_sub(&f, fake_refc(&f, "hello sub", 9), 48, 24), "<<\"sub\">>");
+	EX(fake_sub(&f, fake_refc(&f, "hello sub", 9), 48, 24), "\"sub\"");
+	assert_int_equal(met, 0);
+}
+
+TEST(bitstrings)
+{
+	uint64_t whole = fake_refc(&f, "\xa5\x5a\x07\xff", 4);
+
+	ERL(fake_sub(&f, whole, 0, 3), "<<5:3>>");
+	EX(fake_sub(&f, whole, 0, 3), "<<5::size(3)>>");
+	JSON(fake_sub(&f, whole, 0, 3),
+	     "{\"t\":\"bits\",\"hex\":\"a0\",\"bits\":3}");
+	ERL(fake_sub(&f, whole, 3, 16), "<<170,208>>");
+	ERL(fake_sub(&f, whole, 5, 17), "<<171,64,1:1>>");
+	EX(fake_sub(&f, whole, 5, 17), "<<171, 64, 1::size(1)>>");
+	JSON(fake_sub(&f, whole, 5, 17),
+	     "{\"t\":\"bits\",\"hex\":\"ab4080\",\"bits\":17}");
+	if (f.l->bin_style == SCOPE_BIN_PROC) {
+		ERL(fake_sub(&f, bin("heap bin"), 40, 24), "<<\"bin\">>");
+		ERL(fake_sub(&f, fake_int(1), 0, 8), "?");
+	}
+	ERL(fake_sub(&f, whole, 0, 0), "<<>>");
+}
+
+/* At most SCOPE_BIN_BYTES are shown, whatever the image has. */
+TEST(long_binaries_are_cut)
+{
+	char s[100];
+	const char *got;
+
+	memset(s, 'x', sizeof(s));
+	ERL(fake_refc(&f, s, 64),
+	    "<<\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+	    "\">>");
+	assert_int_equal(met, 0);
+	got = text(fake_refc(&f, s, 65), SCOPE_SYNTAX_ERLANG);
+	assert_int_equal(met, SCOPE_TERM_CUT);
+	assert_int_equal(strlen(got), 64 + 9);
+	assert_string_equal(got + 64, "xxx\"...>>");
+	got = text(fake_refc(&f, s, 100), SCOPE_SYNTAX_ELIXIR);
+	assert_string_equal(got + 62, "xxx\" <> ...");
+	got = text(fake_refc(&f, s, 100), SCOPE_SYNTAX_JSON);
+	assert_string_equal(got + 78, "xxx\",\"cut\":true,\"size\":800}");
+
+	/* a character that the cut went through */
+	memcpy(s + 63, "\xc3\xa5", 2);
+	got = text(fake_refc(&f, s, 100), SCOPE_SYNTAX_ERLANG);
+	assert_string_equal(got + 63, "xxx\"/utf8...>>");
+	got = text(fake_refc(&f, s, 100), SCOPE_SYNTAX_ELIXIR);
+	assert_string_equal(got + 61, "xxx\" <> ...");
+	memset(s, 1, sizeof(s));
+	got = text(fake_refc(&f, s, 100), SCOPE_SYNTAX_ERLANG);
+	assert_string_equal(got + strlen(got) - 9, ",1,...>>");
+	got = text(fake_refc(&f, s, 100), SCOPE_SYNTAX_ELIXIR);
+	assert_string_equal(got + strlen(got) - 11, ", 1, ...>>");
+}
+
+TEST(identifiers)
+{
+	const struct scope_subtags *sub = &f.l->sub;
+	uint64_t pid[1] = { 9ull | 3ull << 32 }, port[1] = { 5 };
+	uint64_t ref[2] = { 3ull | 1ull << 32, 2ull | 3ull << 32 };
+	uint64_t alias[3] = { 0xffffffffull | 1ull << 32, 2ull | 3ull << 32,
+			      0x77 };
+	uint64_t term;
+	char s[100];
+	struct scope_buf b = scope_buf_of(s, sizeof(s));
+
+	term = scope_vm_parse_pid(&f.vm, "<0.82.1>");
+	ERL(term, "<0.82.1>");
+	EX(term, "#PID<0.82.1>");
+	JSON(term, "{\"t\":\"pid\",\"v\":\"<0.82.1>\"}");
+	ERL(0x7, "#Port<0.0>");
+	EX(0x7, "#Port<0.0>");
+	ERL(fake_ref(&f, 1, 2, 3), "#Ref<0.3.2.1>");
+	EX(fake_ref(&f, 1, 2, 3), "#Reference<0.3.2.1>");
+	JSON(fake_ref(&f, 1, 2, 3), "{\"t\":\"ref\",\"v\":\"#Ref<0.3.2.1>\"}");
+	ERL(fake_magic_ref(&f, 1, 2, 3), "#Ref<0.3.2.1>");
+	ERL(fake_thing(&f, sub->ref, alias, 3),
+	    f.l->otp < 26 ? "#Ref<0.3.2.1>" : "#Ref<0.0.119.3.2.1>");
+
+	if (f.l->otp < 24)
+		pid[0] = 9 | 3 << 15;
+	f.atoms = 100; /* what will be n@h is atom 100, and so on */
+	ERL(fake_external(&f, sub->ext_pid, pid, 1), "<100.9.3>");
+	EX(fake_external(&f, sub->ext_pid, pid, 1), "#PID<101.9.3>");
+	ERL(fake_external(&f, sub->ext_port, port, 1), "#Port<102.5>");
+	ERL(fake_external(&f, sub->ext_ref, ref, 2), "#Ref<103.3.2.1>");
+	JSON(fake_external(&f, sub->ext_ref, ref, 2),
+	     "{\"t\":\"ref\",\"v\":\"#Ref<104.3.2.1>\",\"node\":\"n@h\"}");
+	ref[0] = 9;
+	ERL(fake_external(&f, sub->ext_ref, ref, 2), "?");
+
+	assert_int_equal(scope_term_put_ident(&f.vm, fake_image(&f),
+					      fake_ref(&f, 1, 2, 3),
+					      SCOPE_SYNTAX_ELIXIR, &b), 0);
+	assert_int_equal(scope_term_put_ident(&f.vm, fake_image(&f),
+					      fake_int(1), SCOPE_SYNTAX_JSON,
+					      &b), SCOPE_TERM_TORN);
+	assert_int_equal(scope_term_put_ident(&f.vm, fake_image(&f),
+					      fake_boxed(0x1000),
+					      SCOPE_SYNTAX_ERLANG, &b),
+			 SCOPE_TERM_CUT);
+	assert_int_equal(scope_term_put_ident(&f.vm, fake_image(&f), 0x7,
+					      SCOPE_SYNTAX_JSON, &b), 0);
+	assert_string_equal(scope_buf_str(&b),
+			    "#Reference<0.3.2.1>?...#Port<0.0>");
+}
+
+TEST(funs)
+{
+	ERL(fake_export(&f, "lists", "map", 2), "fun lists:map/2");
+	EX(fake_export(&f, "lists", "map", 2), "&:lists.map/2");
+	JSON(fake_export(&f, "lists", "map", 2),
+	     "{\"t\":\"fun\",\"module\":\"lists\",\"function\":\"map\","
+	     "\"arity\":2}");
+	/* the VM's own printer quotes by its own rules */
+	ERL(fake_export(&f, "a@b", "end", 0), "fun 'a@b':end/0");
+	EX(fake_export(&f, "Elixir.Enum", "a b", 1), "&Enum.\"a b\"/1");
+	EX(fake_export(&f, "m", "A", 1), "&:m.\"A\"/1");
+	EX(fake_export(&f, "m", "+", 1), "&:m.+/1");
+	EX(fake_export(&f, "m", "a?", 1), "&:m.a?/1");
+	ERL(fake_fun(&f, "mod", 3, -77), "#Fun<mod.3.-77>");
+	EX(fake_fun(&f, "Elixir.Mod", 3, 77), "#Function<3.77/1 in Mod>");
+	JSON(fake_fun(&f, "mod", 3, 77),
+	     "{\"t\":\"fun\",\"module\":\"mod\",\"index\":3,\"uniq\":77,"
+	     "\"arity\":1}");
+	assert_int_equal(met, 0);
+}
+
+TEST(flat_maps)
+{
+	uint64_t k[2] = { fake_atom(&f, "a"), bin("k") };
+	uint64_t v[2] = { fake_int(1), FAKE_NIL };
+
+	ERL(fake_map(&f, k, v, 0), "#{}");
+	EX(fake_map(&f, k, v, 0), "%{}");
+	JSON(fake_map(&f, k, v, 0), "{\"t\":\"map\",\"v\":[]}");
+	ERL(fake_map(&f, k, v, 2), "#{a => 1,<<\"k\">> => []}");
+	EX(fake_map(&f, k, v, 2), "%{:a => 1, \"k\" => []}");
+	EX(fake_map(&f, k, v, 1), "%{a: 1}");
+	JSON(fake_map(&f, k, v, 2),
+	     "{\"t\":\"map\",\"v\":[[{\"t\":\"atom\",\"v\":\"a\"},1],"
+	     "[{\"t\":\"bin\",\"v\":\"k\"},{\"t\":\"list\",\"v\":[]}]]}");
+}
+
+TEST(hash_maps)
+{
+	uint64_t leaf[4], inner[2], kids[2], root;
+
+	for (int i = 0; i < 4; i++)
+		leaf[i] = fake_cons(&f, fake_int(i), fake_atom(&f, "v"));
+	inner[0] = fake_node(&f, 1, 0, leaf + 1, 2);
+	kids[0] = leaf[0];
+	kids[1] = inner[0];
+	root = fake_node(&f, 3, 3, kids, 2);
+	ERL(root, "#{0 => v,1 => v,2 => v}");
+	EX(root, "%{2 => :v, 1 => :v, 0 => :v}"); /* as maps:to_list/1 */
+	/* a node of keys with the same hash */
+	kids[1] = fake_tuple(&f, leaf + 2, 2);
+	ERL(fake_node(&f, 3, 3, kids, 2), "#{0 => v,2 => v,3 => v}");
+	assert_int_equal(met, 0);
+	/* neither cons nor node */
+	kids[1] = fake_int(1);
+	ERL(fake_node(&f, 3, 3, kids, 2), "#{0 => v,?}");
+	JSON(fake_node(&f, 3, 3, kids, 2),
+	     "{\"t\":\"map\",\"v\":[[0,{\"t\":\"atom\",\"v\":\"v\"}]],"
+	     "\"torn\":true}");
+	assert_int_equal(met, SCOPE_TERM_TORN);
+	ERL(fake_node(&f, 1, 0, kids, 2), "?");
+	/* a part that was not copied: what comes after it is shown */
+	kids[0] = fake_boxed(0x1000);
+	kids[1] = leaf[1];
+	ERL(fake_node(&f, 3, 3, kids, 2), "#{1 => v,...}");
+	EX(fake_node(&f, 3, 3, kids, 2), "%{1 => :v, ...}");
+	assert_int_equal(met, SCOPE_TERM_CUT);
+}
+
+static uint64_t record(const char *const *keys, const uint64_t *values,
+		       size_t n)
+{
+	uint64_t k[8];
+
+	for (size_t i = 0; i < n; i++)
+		k[i] = fake_atom(&f, keys[i]);
+	return fake_map(&f, k, values, n);
+}
+
+TEST(structs)
+{
+	static const char *const range[] = { "__struct__", "first", "last",
+					     "step" };
+	static const char *const user[] = { "__exception__", "__struct__",
+					    "age" };
+	static const char *const date[] = { "__struct__", "calendar", "year",
+					    "month", "day" };
+	static const char *const time[] = { "__struct__", "calendar", "hour",
+					    "minute", "second", "microsecond" };
+	static const char *const set[] = { "__struct__", "map" };
+	uint64_t v[8], pair[2], keys[2];
+
+	v[0] = fake_atom(&f, "true");
+	v[1] = fake_atom(&f, "Elixir.My.User");
+	v[2] = fake_int(7);
+	EX(record(user, v, 3), "%My.User{age: 7}");
+	ERL(record(user + 1, v + 1, 2),
+	    "#{'__struct__' => 'Elixir.My.User',age => 7}");
+	v[1] = fake_atom(&f, "user");
+	EX(record(user + 1, v + 1, 2), "%{__struct__: :user, age: 7}");
+
+	v[0] = fake_atom(&f, "Elixir.Range");
+	v[1] = fake_int(1);
+	v[2] = fake_int(5);
+	v[3] = fake_int(1);
+	EX(record(range, v, 4), "1..5");
+	v[3] = fake_int(2);
+	EX(record(range, v, 4), "1..5//2");
+	v[2] = fake_int(0);
+	v[3] = fake_int(1);
+	EX(record(range, v, 4), "1..0//1");
+	EX(record(range, v, 3), "%Range{first: 1, last: 0}");
+
+	v[0] = fake_atom(&f, "Elixir.Date");
+	v[1] = fake_atom(&f, "Elixir.Calendar.ISO");
+	v[2] = fake_int(-12);
+	v[3] = fake_int(1);
+	v[4] = fake_int(2);
+	EX(record(date, v, 5), "~D[-0012-01-02]");
+	v[3] = fake_int(13);
+	EX(record(date, v, 5),
+	   "%Date{calendar: Calendar.ISO, year: -12, month: 13, day: 2}");
+
+	v[0] = fake_atom(&f, "Elixir.Time");
+	for (int i = 2; i < 5; i++)
+		v[i] = fake_int(i);
+	pair[0] = fake_int(500000);
+	pair[1] = fake_int(1);
+	v[5] = fake_tuple(&f, pair, 2);
+	EX(record(time, v, 6), "~T[02:03:04.5]");
+	pair[1] = fake_int(0);
+	v[5] = fake_tuple(&f, pair, 2);
+	EX(record(time, v, 6), "~T[02:03:04]");
+
+	keys[0] = fake_int(1);
+	keys[1] = fake_int(2);
+	v[0] = fake_atom(&f, "Elixir.MapSet");
+	v[1] = fake_map(&f, keys, keys, 2);
+	EX(record(set, v, 2), "MapSet.new([1, 2])");
+}
+
+static void native_records(void **state)
+{
+	uint64_t order[2] = { fake_int(1), fake_int(0) }, def[7], w[3];
+
+	(void)state;
+	assert_int_equal(fake_init(&f, 29), 0);
+	def[0] = fake_tuple(&f, order, 2);
+	def[1] = fake_int(12345);
+	def[2] = fake_atom(&f, "mod");
+	def[3] = fake_atom(&f, "r");
+	def[4] = fake_atom(&f, "true");
+	def[5] = fake_atom(&f, "x");
+	def[6] = fake_atom(&f, "y");
+	w[0] = fake_tuple(&f, def, 7);
+	w[1] = fake_int(1);
+	w[2] = fake_int(2);
+	ERL(fake_thing(&f, 7, w, 3), "#mod:r{y = 2,x = 1}");
+	EX(fake_thing(&f, 7, w, 3), "#Record<:mod, :r, y: 2, x: 1>");
+	JSON(fake_thing(&f, 7, w, 3),
+	     "{\"t\":\"record\",\"module\":\"mod\",\"name\":\"r\",\"v\":["
+	     "[{\"t\":\"atom\",\"v\":\"y\"},2],"
+	     "[{\"t\":\"atom\",\"v\":\"x\"},1]]}");
+	def[0] = fake_int(0); /* no order: as they are stored */
+	w[0] = fake_tuple(&f, def, 7);
+	ERL(fake_thing(&f, 7, w, 3), "#mod:r{x = 1,y = 2}");
+	w[0] = fake_int(1);
+	ERL(fake_thing(&f, 7, w, 3), "?");
+	w[0] = fake_boxed(0x1000);
+	ERL(fake_thing(&f, 7, w, 3), "...");
+	scope_vm_done(&f.vm);
+}
+
+#define CUT_ALL(term)                                                          \
+	do {                                                                   \
+		ERL(term, "...");                                              \
+		EX(term, "...");                                               \
+		JSON(term, "{\"t\":\"cut\"}");                                 \
+		assert_int_equal(met, SCOPE_TERM_CUT);                         \
+	} while (0)
+
+#define TORN_ALL(term)                                                         \
+	do {                                                                   \
+		ERL(term, "?");                                                \
+		EX(term, "?");                                                 \
+		JSON(term, "{\"t\":\"torn\"}");                                \
+		assert_int_equal(met, SCOPE_TERM_TORN);                        \
+	} while (0)
+
+TEST(what_is_missing_shows_as_dots)
+{
+	uint64_t gone = fake_boxed(0x1000), w[2] = { fake_int(1), gone };
+
+	CUT_ALL(gone);
+	CUT_ALL(0x1001ull);
+	CUT_ALL(fake_boxed(0xffff000000001000ull));
+	ERL(fake_tuple(&f, w, 2), "{1,...}");
+	EX(fake_tuple(&f, w, 2), "{1, ...}");
+	ERL(fake_list(&f, w, 1, 0x1001), "[1|...]");
+	EX(fake_list(&f, w, 1, 0x1001), "[1, ...]");
+	JSON(fake_list(&f, w, 1, 0x1001),
+	     "{\"t\":\"list\",\"v\":[1],\"tail\":{\"t\":\"cut\"}}");
+	w[0] = fake_int('a');
+	ERL(fake_list(&f, w, 1, 0x1001), "\"a\"...");
+	EX(fake_list(&f, w, 1, 0x1001), "~c\"a\" ++ ...");
+	JSON(fake_list(&f, w, 1, 0x1001),
+	     "{\"t\":\"str\",\"v\":\"a\",\"cut\":true}");
+	/* objects whose header is the last word of the image */
+	for (unsigned tag = 1; tag < 16; tag++) {
+		uint64_t header = fake_header(tag, 4);
+		uint64_t at = fake_boxed(fake_words(&f, &header, 1));
+
+		(void)text(at, SCOPE_SYNTAX_ERLANG);
+		assert_true(met != 0);
+		(void)text(at, SCOPE_SYNTAX_ELIXIR);
+		assert_true(met != 0);
+		(void)text(at, SCOPE_SYNTAX_JSON);
+		assert_true(met != 0);
+	}
+	w[0] = fake_int(1);
+	w[1] = fake_tuple(&f, w, 1);
+	f.mem[f.used - 2] = fake_header(0, 3); /* two of three are missing */
+	ERL(w[1], "{1,...}");
+	EX(w[1], "{1, ...}");
+	JSON(w[1], "{\"t\":\"tuple\",\"v\":[1,{\"t\":\"cut\"}]}");
+}
+
+TEST(what_makes_no_sense_shows_as_a_mark)
+{
+	uint64_t moved = fake_boxed(fake_at(4)), w[2];
+
+	TORN_ALL(0ull);
+	TORN_ALL(0x40ull);    /* a header */
+	TORN_ALL(0x1bull);    /* a catch */
+	TORN_ALL(fake_boxed(fake_words(&f, &moved, 1)));
+	w[0] = fake_header(11, 0);
+	if (f.l->sub.map != 11)
+		TORN_ALL(fake_boxed(fake_words(&f, w, 1)));
+	w[0] = fake_header(f.l->sub.map, 1); /* a map's inner node */
+	TORN_ALL(fake_boxed(fake_words(&f, w, 2)));
+	w[0] = 0; /* a cons that a collection has moved */
+	w[1] = FAKE_NIL;
+	ERL(fake_words(&f, w, 2) | 1, "[?]");
+	assert_int_equal(met, SCOPE_TERM_TORN);
+}
+
+TEST(depth_has_an_end)
+{
+	uint64_t t = fake_int(1);
+	size_t open = 0;
+
+	for (int i = 0; i < 1000; i++)
+		t = fake_tuple(&f, &t, 1);
+	for (const char *s = text(t, SCOPE_SYNTAX_ERLANG); *s == '{'; s++)
+		open++;
+	assert_int_equal(open, SCOPE_TERM_DEPTH);
+	assert_int_equal(met, SCOPE_TERM_CUT);
+	(void)text(t, SCOPE_SYNTAX_ELIXIR);
+	(void)text(t, SCOPE_SYNTAX_JSON);
+}
+
+/* Rings end at the output's cap; what has no output ends, too. */
+TEST(rings_have_an_end)
+{
+	uint64_t w[17], ring, n = f.used;
+	struct scope_buf b;
+
+	ring = fake_cons(&f, fake_int('a'), fake_at(n) | 1);
+	for (int s = 0; s < 3; s++) {
+		b = scope_buf_of(out, sizeof(out));
+		(void)scope_term_put(&f.vm, fake_image(&f), ring, s, &b);
+		assert_true(b.full);
+	}
+	n = f.used;
+	w[0] = w[1] = fake_boxed(fake_at(n));
+	ring = fake_tuple(&f, w, 2);
+	for (int s = 0; s < 3; s++) {
+		b = scope_buf_of(out, sizeof(out));
+		(void)scope_term_put(&f.vm, fake_image(&f), ring, s, &b);
+	}
+	n = f.used;
+	for (int i = 0; i < 16; i++)
+		w[i] = fake_boxed(fake_at(n));
+	ring = fake_node(&f, 1, 0, w, 16);
+	w[0] = ring;
+	ring = fake_node(&f, 3, 9, w, 1);
+	for (int s = 0; s < 3; s++) {
+		b = scope_buf_of(out, sizeof(out));
+		(void)scope_term_put(&f.vm, fake_image(&f), ring, s, &b);
+	}
+}
+
+TEST(walking)
+{
+	uint64_t w[2] = { fake_int(1), fake_int(2) }, head, list;
+	uint64_t tuple = fake_tuple(&f, w, 2);
+	const struct scope_image *im;
+
+	list = fake_list(&f, w, 2, FAKE_NIL);
+	im = fake_image(&f);
+	assert_int_equal(scope_term_list_next(im, &list, &head), 1);
+	assert_int_equal(head, fake_int(1));
+	assert_int_equal(scope_term_list_next(im, &list, &head), 1);
+	assert_int_equal(head, fake_int(2));
+	assert_int_equal(scope_term_list_next(im, &list, &head), 0);
+	assert_int_equal(list, FAKE_NIL);
+	list = 0x1001;
+	assert_int_equal(scope_term_list_next(im, &list, &head), -ENODATA);
+
+	assert_int_equal(scope_term_tuple_arity(im, tuple), 2);
+	assert_int_equal(scope_term_tuple_arity(im, fake_int(1)), -EINVAL);
+	assert_int_equal(scope_term_tuple_arity(im, 0x1002), -ENODATA);
+	assert_int_equal(scope_term_element(im, tuple, 1, &head), 0);
+	assert_int_equal(head, fake_int(2));
+	assert_int_equal(scope_term_element(im, tuple, 2, &head), -EINVAL);
+	assert_int_equal(scope_term_element(im, fake_int(1), 0, &head),
+			 -EINVAL);
+	f.mem[(SCOPE_PTR(tuple) - FAKE_BASE) / 8] = fake_header(0, 1u << 20);
+	assert_int_equal(scope_term_element(im, tuple, 1u << 19, &head),
+			 -ENODATA);
+	f.mem[(SCOPE_PTR(tuple) - FAKE_BASE) / 8] = fake_header(0, 1ull << 57);
+	assert_int_equal(scope_term_tuple_arity(im, tuple), -EINVAL);
+	f.mem[(SCOPE_PTR(tuple) - FAKE_BASE) / 8] = fake_header(2, 2);
+	assert_int_equal(scope_term_tuple_arity(im, tuple), -EINVAL);
+}
+
+/* An object may lie across segments; address 0 and odd ones are passed over. */
+TEST(segments)
+{
+	uint64_t words[] = { 77, 88, fake_header(0, 2), fake_int(1),
+			     fake_int(2) };
+	uint64_t segs[] = { SCOPE_SEG(0, 1), SCOPE_SEG(0x2001, 1),
+			    SCOPE_SEG(0x2000, 2), SCOPE_SEG(0x2010, 9) };
+	struct scope_image im = { words, segs, 5, 4 };
+	struct scope_buf b = scope_buf_of(out, sizeof(out));
+
+	met = scope_term_put(&f.vm, &im, fake_boxed(0x2000),
+			     SCOPE_SYNTAX_ERLANG, &b);
+	assert_int_equal(met, 0);
+	assert_string_equal(scope_buf_str(&b), "{1,2}");
+	im = (struct scope_image){ 0 };
+	met = scope_term_put(&f.vm, &im, fake_boxed(0x2000),
+			     SCOPE_SYNTAX_ERLANG, &b);
+	assert_int_equal(met, SCOPE_TERM_CUT);
+}
+
+/* Property: whatever the words, printing ends and stays within the buffer, and
+ * in any prefix of the image, too. */
+TEST(random_images)
+{
+	static uint64_t words[64];
+	uint64_t x = 88172645463325252ull, segs[4];
+	struct scope_image im = { words, segs, 64, 4 };
+
+	for (int round = 0; round < 4000; round++) {
+		for (size_t i = 0; i < 64; i++) {
+			x ^= x << 13;
+			x ^= x >> 7;
+			x ^= x << 17;
+			words[i] = x;
+			if (x >> 60 & 3)
+				words[i] = 0x2000 + 8 * (x >> 8 & 63) +
+					   (x & 3);
+			if (!(words[i] & 3))
+				words[i] = x & 0x1ff;
+		}
+		for (int i = 0; i < 4; i++)
+			segs[i] = SCOPE_SEG(0x2000 + 128 * i, 16);
+		im.nwords = (size_t)round % 65;
+		for (int s = 0; s < 3; s++) {
+			char small[300];
+			struct scope_buf b = scope_buf_of(small, sizeof(small));
+
+			(void)scope_term_put(&f.vm, &im, words[0], s, &b);
+			assert_true(b.len <= b.cap);
+		}
+	}
+}
+
+static void utf8(void **state)
+{
+	static const char *const bad[] = {
+		"\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xed\xa0\x80",
+		"\xf0\x80\x80\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80",
+		"\xff", "\xc3", "\xe2\x82", "a\xc3(",
+	};
+	char s[4];
+	uint32_t cp;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(scope_utf8_valid(bad[i], strlen(bad[i])));
+	for (uint32_t c = 0; c <= 0x110000; c++) {
+		size_t n = scope_utf8_put(s, c);
+		bool none = c > 0x10ffff || (c >= 0xd800 && c < 0xe000);
+
+		assert_int_equal(n == 0, none);
+		if (none)
+			continue;
+		assert_int_equal(scope_utf8_next(s, n, &cp), n);
+		assert_int_equal(cp, c);
+		assert_int_equal(scope_utf8_tail(s, n), 0);
+		for (size_t cut = 1; cut < n; cut++)
+			assert_int_equal(scope_utf8_tail(s, cut), cut);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(integers),
+		cmocka_unit_test(bignums_of_all_sizes),
+		cmocka_unit_test(floats),
+		cmocka_unit_test(floats_read_back),
+		cmocka_unit_test(atoms),
+		cmocka_unit_test(lists),
+		cmocka_unit_test(tuples),
+		cmocka_unit_test(binaries),
+		cmocka_unit_test(bitstrings),
+		cmocka_unit_test(long_binaries_are_cut),
+		cmocka_unit_test(identifiers),
+		cmocka_unit_test(funs),
+		cmocka_unit_test(flat_maps),
+		cmocka_unit_test(hash_maps),
+		cmocka_unit_test(structs),
+		cmocka_unit_test(native_records),
+		cmocka_unit_test(what_is_missing_shows_as_dots),
+		cmocka_unit_test(what_makes_no_sense_shows_as_a_mark),
+		cmocka_unit_test(depth_has_an_end),
+		cmocka_unit_test(rings_have_an_end),
+		cmocka_unit_test(walking),
+		cmocka_unit_test(segments),
+		cmocka_unit_test(random_images),
+		cmocka_unit_test(utf8),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
