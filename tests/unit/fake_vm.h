@@ -26,7 +26,7 @@ struct fake {
 	size_t used;
 	uint32_t atoms;
 	unsigned reads;
-	uint64_t fail_at; /* reads of this address fail; 0: none */
+	uint64_t fail_at; /* reads of this word fail; 0: none */
 	uint64_t mem[FAKE_WORDS];
 	uint64_t seg;
 	struct scope_image image;
@@ -38,7 +38,7 @@ static inline int fake_read(void *arg, uint64_t addr, void *buf, size_t len)
 
 	f->reads++;
 	if (addr < FAKE_BASE || addr - FAKE_BASE > sizeof(f->mem) - len ||
-	    (f->fail_at && f->fail_at >= addr && f->fail_at < addr + len))
+	    (f->fail_at && f->fail_at + 8 > addr && f->fail_at < addr + len))
 		return -EFAULT;
 	memcpy(buf, (char *)f->mem + (addr - FAKE_BASE), len);
 	return 0;
@@ -235,7 +235,7 @@ static inline uint64_t fake_sub(struct fake *f, uint64_t bin, uint64_t from,
 	uint64_t w[5] = { 0 };
 
 	if (f->l->bin_style == SCOPE_BIN_BITS) {
-		memcpy(w, f->mem + (SCOPE_PTR(bin) - FAKE_BASE) / 8, 40);
+		(void)fake_read(f, SCOPE_PTR(bin), w, 40);
 		w[2] += from;
 		w[3] = w[2] + bits;
 	} else {

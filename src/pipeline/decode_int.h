@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* decode_int: what the parts of the decoder share. */
+#ifndef SCOPE_PIPELINE_DECODE_INT_H
+#define SCOPE_PIPELINE_DECODE_INT_H
+
+#include <string.h>
+
+#include "base/map.h"
+#include "beam/copy.h"
+#include "beam/term.h"
+#include "causal/mailbox.h"
+#include "pipeline/decode.h"
+#include "pipeline/procs.h"
+
+#define SCOPE_CODE_MAX (1u << 17) /* JIT entries kept */
+
+struct module {
+	char name[256];
+	uint32_t functions, bytes;
+};
+
+struct scope_decoder {
+	struct scope_target *t; /* borrowed */
+	struct scope_vm *vm;	/* borrowed */
+	struct scope_decode_opts opts;
+	struct scope_procs *procs;
+	struct scope_mailbox *mailbox; /* NULL: not both ends */
+	struct scope_map *code;	       /* JIT entry -> place in modules */
+	struct module *modules;	       /* owned */
+	size_t nmodules, modules_cap;
+	uint64_t am_clock_service, am_exit;
+	struct scope_copy copy;
+	struct scope_event ev;
+	struct scope_code loaded;
+};
+
+static inline bool scope_decode_asked(const struct scope_decoder *d,
+				      enum scope_kind kind)
+{
+	return (d->opts.kinds >> kind) & 1;
+}
+
+static inline void add_term(struct scope_event *ev, enum scope_field_key key,
+			    uint64_t term)
+{
+	scope_event_add(ev, key)->term = term;
+}
+
+static inline void add_mfa(struct scope_event *ev, enum scope_field_key key,
+			   const struct scope_mfa *mfa)
+{
+	scope_event_add(ev, key)->mfa = *mfa;
+}
+
+static inline void add_corr(struct scope_event *ev, uint64_t addr, uint64_t n)
+{
+	struct scope_field *f = scope_event_add(ev, SCOPE_FIELD_CORR);
+
+	f->corr.addr = addr;
+	f->corr.n = n;
+}
+
+/* Static text. */
+#define add_text(ev, key, s) scope_event_add_text(ev, key, s, strlen(s))
+
+/* The registered name of a process, if it has one. */
+void scope_decode_name(struct scope_decoder *d, struct scope_event *ev,
+		       enum scope_field_key key, uint64_t pid);
+/* A digest of a reference's numbers, the same for every copy of it; 0: it
+ * can't be read. */
+uint64_t scope_decode_ref_digest(struct scope_decoder *d,
+				 const struct scope_image *im, uint64_t ref);
+
+/* Fill in the fields of an event. */
+void scope_decode_send(struct scope_decoder *d, const struct scope_rec *rec,
+		       struct scope_event *ev);
+void scope_decode_receive(struct scope_decoder *d, const struct scope_rec *rec,
+			  struct scope_event *ev);
+void scope_decode_spawn(struct scope_decoder *d, const struct scope_rec *rec,
+			struct scope_event *ev);
+void scope_decode_exit(struct scope_decoder *d, const struct scope_rec *rec,
+		       struct scope_event *ev);
+void scope_decode_exit_signal(struct scope_decoder *d,
+			      const struct scope_rec *rec,
+			      struct scope_event *ev);
+void scope_decode_link(struct scope_decoder *d, const struct scope_rec *rec,
+		       struct scope_event *ev);
+void scope_decode_gc(const struct scope_rec *rec, struct scope_event *ev);
+void scope_decode_code(struct scope_decoder *d, const struct scope_rec *rec,
+		       struct scope_event *ev);
+
+#endif

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/* Processes: spawns, exits, signals, links and collections. */
+#include "pipeline/decode_int.h"
+
+#define ARITY_UNKNOWN 256
+
+static uint64_t list_at(const struct scope_image *im, uint64_t list, unsigned i)
+{
+	uint64_t w = 0;
+
+	do {
+		if (scope_term_list_next(im, &list, &w) != 1)
+			return 0;
+	} while (i--);
+	return w;
+}
+
+static bool atom_is(struct scope_decoder *d, uint64_t atom, const char *text)
+{
+	size_t len;
+	const char *s = atom ? scope_vm_atom(d->vm, atom, &len) : NULL;
+
+	return s && len == strlen(text) && !memcmp(s, text, len);
+}
+
+static uint64_t list_length(const struct scope_image *im, uint64_t list)
+{
+	uint64_t n = 0, w;
+
+	while (n < ARITY_UNKNOWN && scope_term_list_next(im, &list, &w) == 1)
+		n++;
+	return scope_is_nil(list) ? n : ARITY_UNKNOWN;
+}
+
+/*
+ * What a process spawned by proc_lib really runs: init_p(Parent, Ancestors, M,
+ * F, A), and for the behaviours the callback module's init, as
+ * proc_lib:translate_initial_call/1 has it (proc_lib.erl, OTP 25 and 27:
+ * gen:init_it gets 6 or 7 arguments, the callback module second to last but
+ * one).
+ */
+static bool proc_lib_call(struct scope_decoder *d, const struct scope_rec *rec,
+			  const struct scope_image *im, struct scope_mfa *ret)
+{
+	uint64_t args = rec->spawn.args, a, n, mod;
+
+	if (!atom_is(d, rec->spawn.module, "proc_lib") ||
+	    !atom_is(d, rec->spawn.function, "init_p") ||
+	    rec->spawn.arity != 5)
+		return false;
+	ret->module = list_at(im, args, 2);
+	ret->function = list_at(im, args, 3);
+	a = list_at(im, args, 4);
+	n = ret->arity = list_length(im, a);
+	if (!scope_is_atom(ret->module) || !scope_is_atom(ret->function) ||
+	    n == ARITY_UNKNOWN)
+		return false;
+	if (!atom_is(d, ret->module, "gen") ||
+	    !atom_is(d, ret->function, "init_it") || n < 6 || n > 7)
+		return true;
+	mod = list_at(im, a, (unsigned)n - 3);
+	if (atom_is(d, list_at(im, a, 0), "gen_event") || !scope_is_atom(mod))
+		return true;
+	if (atom_is(d, mod, "supervisor")) {
+		uint64_t init = list_at(im, a, (unsigned)n - 2), callback;
+
+		if (scope_term_element(im, init, 1, &callback) == 0 &&
+		    scope_is_atom(callback)) {
+			ret->module = mod; /* supervisor:Callback/1 */
+			ret->function = callback;
+			ret->arity = 1;
+		}
+		return true;
+	}
+	ret->module = mod;
+	ret->function = scope_vm_find_atom(d->vm, "init", SCOPE_ATOMS_MAX);
+	ret->arity = 1;
+	return ret->function != 0;
+}
+
+void scope_decode_spawn(struct scope_decoder *d, const struct scope_rec *rec,
+			struct scope_event *ev)
+{
+	struct scope_mfa mfa = { rec->spawn.module, rec->spawn.function,
+				 rec->spawn.arity };
+
+	add_term(ev, SCOPE_FIELD_CHILD, rec->spawn.child);
+	if (mfa.arity < ARITY_UNKNOWN)
+		add_mfa(ev, SCOPE_FIELD_MFA, &mfa);
+	else
+		add_text(ev, SCOPE_FIELD_UNREADABLE,
+			 "mfa: the arguments are no list of at most 255");
+	if (d->opts.term_words) {
+		add_term(ev, SCOPE_FIELD_ARGS, rec->spawn.args);
+		if (proc_lib_call(d, rec, &ev->image, &mfa))
+			add_mfa(ev, SCOPE_FIELD_INITIAL_CALL, &mfa);
+	}
+	scope_event_add_u(ev, SCOPE_FIELD_LINK,
+			  !!(rec->flags & SCOPE_F_LINK));
+	scope_event_add_u(ev, SCOPE_FIELD_MONITOR,
+			  !!(rec->flags & SCOPE_F_MONITOR));
+}
+
+void scope_decode_exit(struct scope_decoder *d, const struct scope_rec *rec,
+		       struct scope_event *ev)
+{
+	const struct scope_known *k = scope_procs_get(d->procs, rec->pid);
+
+	if (d->opts.term_words)
+		add_term(ev, SCOPE_FIELD_REASON, rec->exit.reason);
+	if (k && k->spawned_ns && rec->ts_ns >= k->spawned_ns)
+		scope_event_add_u(ev, SCOPE_FIELD_LIFETIME_NS,
+				  rec->ts_ns - k->spawned_ns);
+	scope_event_add_u(ev, SCOPE_FIELD_REDUCTIONS, rec->exit.reductions);
+}
+
+void scope_decode_exit_signal(struct scope_decoder *d,
+			      const struct scope_rec *rec,
+			      struct scope_event *ev)
+{
+	uint64_t from = rec->exit_signal.from;
+	bool link = rec->flags & SCOPE_F_VIA_LINK;
+	struct scope_shape shape = { .from = from };
+
+	if (scope_is_port(from)) {
+		add_text(ev, SCOPE_FIELD_FROM_KIND, "port");
+		add_term(ev, SCOPE_FIELD_PORT, from);
+	} else if (!scope_is_pid(from) && from) {
+		add_term(ev, SCOPE_FIELD_FROM, from);
+	}
+	add_term(ev, SCOPE_FIELD_TO, rec->exit_signal.to);
+	scope_decode_name(d, ev, SCOPE_FIELD_TO_NAME, rec->exit_signal.to);
+	if (d->opts.term_words)
+		add_term(ev, SCOPE_FIELD_REASON, rec->exit_signal.reason);
+	add_text(ev, SCOPE_FIELD_VIA, link ? "link" : "exit");
+	if (d->mailbox)
+		add_corr(ev, 0,
+			 scope_mailbox_sent(d->mailbox, rec->exit_signal.to, 0,
+					    SCOPE_QUEUED_EXIT, &shape,
+					    rec->ts_ns));
+}
+
+void scope_decode_link(struct scope_decoder *d, const struct scope_rec *rec,
+		       struct scope_event *ev)
+{
+	bool down = rec->kind == SCOPE_KIND_PROC_DOWN;
+	enum scope_field_key party = down ? SCOPE_FIELD_FROM : SCOPE_FIELD_TO;
+
+	if (SCOPE_TAG(rec->link.to) == SCOPE_TAG_BOXED ||
+	    scope_is_pid(rec->link.to) || scope_is_port(rec->link.to))
+		add_term(ev, party, rec->link.to);
+	scope_decode_name(d, ev, down ? SCOPE_FIELD_FROM_NAME : SCOPE_FIELD_TO_NAME,
+		 rec->link.to);
+	if (down && d->opts.term_words)
+		add_term(ev, SCOPE_FIELD_REASON, rec->link.reason);
+	if (rec->link.ref && d->opts.term_words)
+		add_term(ev, SCOPE_FIELD_REF, rec->link.ref);
+	if (down && d->mailbox) {
+		struct scope_shape shape = {
+			.from = scope_decode_ref_digest(d, &ev->image, rec->link.ref)
+		};
+
+		add_corr(ev, 0,
+			 scope_mailbox_sent(d->mailbox, rec->pid, 0,
+					    SCOPE_QUEUED_DOWN, &shape,
+					    rec->ts_ns));
+	}
+}
+
+void scope_decode_gc(const struct scope_rec *rec, struct scope_event *ev)
+{
+	bool end = rec->kind == SCOPE_KIND_GC_END;
+
+	if (end)
+		scope_event_add_u(ev, SCOPE_FIELD_MAJOR,
+				  !!(rec->flags & SCOPE_F_MAJOR));
+	if (rec->flags & SCOPE_F_DIRTY)
+		scope_event_add_u(ev, SCOPE_FIELD_DIRTY, 1);
+	scope_event_add_u(ev, SCOPE_FIELD_HEAP_BEFORE, rec->gc.heap_before);
+	if (end)
+		scope_event_add_u(ev, SCOPE_FIELD_HEAP_AFTER,
+				  rec->gc.heap_after);
+	scope_event_add_u(ev, SCOPE_FIELD_SIZE_BEFORE, rec->gc.size_before);
+	if (end)
+		scope_event_add_u(ev, SCOPE_FIELD_SIZE_AFTER,
+				  rec->gc.size_after);
+	scope_event_add_u(ev, SCOPE_FIELD_NEED, rec->gc.need);
+	if (end)
+		scope_event_add_u(ev, SCOPE_FIELD_PAUSE_NS, rec->gc.pause_ns);
+}
