@@ -51,21 +51,21 @@ static __always_inline void read_heap(u64 p, struct heap *h)
 	}
 }
 
-static __always_inline void gc_started(u64 pid, u64 ts, u64 need, u64 used,
-				       u64 size, u32 flags)
+static __always_inline void gc_started(struct call *c, u64 pid)
 {
 	struct scratch *s;
 
 	if (!wanted(SCOPE_KIND_GC_START))
 		return;
-	s = begin(SCOPE_KIND_GC_START, SCOPE_SITE_GC, ts);
+	s = begin(SCOPE_KIND_GC_START, SCOPE_SITE_GC, c->ts);
 	if (!s)
 		return;
 	s->rec.pid = pid;
-	s->rec.flags |= flags;
-	s->rec.gc.heap_before = used;
-	s->rec.gc.size_before = size;
-	s->rec.gc.need = need;
+	s->rec.flags |= c->flags;
+	s->rec.gc.heap_before = c->used;
+	s->rec.gc.size_before = c->size;
+	s->rec.gc.need = c->a[2];
+	s->rec.gc.caller = c->a[3];
 	finish(s);
 }
 
@@ -74,7 +74,7 @@ static __always_inline void gc_started(u64 pid, u64 ts, u64 need, u64 used,
  * told at once. On others the call may only decide to collect later, so the
  * start is told, with its own time, when the call is over.
  */
-static __always_inline void gc_entry(u64 p, u64 need, struct call *c)
+static __always_inline void gc_entry(u64 p, struct call *c)
 {
 	const volatile struct scope_layout *l = &config.layout;
 	u64 esdp = word(p + l->p_scheduler_data);
@@ -90,8 +90,7 @@ static __always_inline void gc_entry(u64 p, u64 need, struct call *c)
 	if (esdp && half(esdp + l->s_type) != 0) {
 		c->flags = SCOPE_F_DIRTY;
 		if (!(half(p + l->p_state) & PSFLG_EXITING))
-			gc_started(word(p), c->ts, need, h.used, h.size,
-				   c->flags);
+			gc_started(c, word(p));
 	}
 }
 
@@ -108,7 +107,7 @@ static __always_inline void gc_return(struct call *c)
 	     h.high_water == c->high_water && h.gen_gcs == c->gen_gcs))
 		return;
 	if (!c->flags)
-		gc_started(pid, c->ts, c->a[2], c->used, c->size, 0);
+		gc_started(c, pid);
 	if (!wanted(SCOPE_KIND_GC_END))
 		return;
 	s = begin(SCOPE_KIND_GC_END, SCOPE_SITE_GC, now);
@@ -124,6 +123,7 @@ static __always_inline void gc_return(struct call *c)
 	s->rec.gc.size_after = h.size;
 	s->rec.gc.pause_ns = now - c->ts;
 	s->rec.gc.need = c->a[2];
+	s->rec.gc.caller = c->a[3];
 	finish(s);
 }
 
@@ -159,7 +159,8 @@ int on_call(struct scope_regs *ctx)
 		if (!in_set(word(a1), 0))
 			return 0;
 		kind = SCOPE_KIND_GC_END;
-		gc_entry(a1, a3, &c);
+		c.a[3] = SCOPE_CALLER(ctx);
+		gc_entry(a1, &c);
 		break;
 	case SCOPE_SITE_PURGE:
 		kind = SCOPE_KIND_CODE_UNLOAD;

@@ -164,7 +164,7 @@ taken:
 	s->rec.site = site;
 	s->rec.flags = 0;
 	s->rec.pid = 0;
-	for (u32 i = 0; i < 6; i++)
+	for (u32 i = 0; i < 7; i++)
 		s->rec.a[i] = 0;
 	return s;
 }

@@ -30,6 +30,8 @@ struct scope_regs {
 #define SCOPE_ARG5(r) ((r)->r8)
 #define SCOPE_ARG6(r) ((r)->r9)
 #define SCOPE_RET(r) ((r)->ax)
+/* Where a function returns to, at its first instruction. */
+#define SCOPE_CALLER(r) word((r)->sp)
 #elif defined(__TARGET_ARCH_arm64)
 struct scope_regs {
 	u64 regs[31];
@@ -42,6 +44,7 @@ struct scope_regs {
 #define SCOPE_ARG5(r) ((r)->regs[4])
 #define SCOPE_ARG6(r) ((r)->regs[5])
 #define SCOPE_RET(r) ((r)->regs[0])
+#define SCOPE_CALLER(r) ((r)->regs[30])
 #else
 #error "no register map for this architecture"
 #endif

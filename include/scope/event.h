@@ -152,16 +152,17 @@ struct scope_rec {
 			__u64 size_after; /* words allocated, both generations */
 			__u64 need; /* words asked for: the reason */
 			__u64 size_before;
+			__u64 caller; /* return address: the reason */
 		} gc;
 		struct {
 			__u64 entry;  /* address of the jit_code_entry; 0: none */
 			__u64 module; /* Eterm atom; 0: see entry */
 		} code;
-		__u64 a[6];
+		__u64 a[7];
 	};
 };
 
-#define SCOPE_REC_BYTES 88
+#define SCOPE_REC_BYTES 96
 
 #define SCOPE_SEG(addr, n) (((__u64)(n) << 48) | (addr))
 #define SCOPE_SEG_ADDR(seg) ((seg) & ((1ull << 48) - 1))

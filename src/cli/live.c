@@ -29,12 +29,19 @@ static struct {
 static FILE *keyboard; /* owned: /dev/tty, when stdin is no terminal */
 static SCREEN *screen; /* owned */
 
+static bool has_capability(const char *name)
+{
+	const char *s = tigetstr(name);
+
+	return s && s != (const char *)-1;
+}
+
 /* A terminfo string as it is sent, without its $<delays>. */
 static void add_capability(const char *name)
 {
 	const char *s = tigetstr(name);
 
-	if (!s || s == (const char *)-1)
+	if (!has_capability(name))
 		return;
 	while (*s && rescue.len < sizeof(rescue.text)) {
 		if (s[0] == '$' && s[1] == '<' && strchr(s, '>'))
@@ -157,7 +164,7 @@ static int take_terminal(struct scope_err *err)
 	}
 	rescue.has_was = tcgetattr(STDOUT_FILENO, &rescue.was) == 0;
 	screen = newterm(NULL, stdout, in);
-	if (!screen)
+	if (!screen || !has_capability("cup"))
 		return scope_fail(err, -ENOTTY,
 				  "the terminal '%s' (TERM) can't show the "
 				  "live view; use --json",

@@ -18,13 +18,15 @@ int scope_decoder_new(struct scope_target *t,
 	d->opts = *opts;
 	d->procs = scope_procs_new();
 	d->code = scope_map_new(SCOPE_CODE_MAX);
+	d->callers = scope_map_new(256);
 	if (scope_decode_asked(d, SCOPE_KIND_MSG_RECEIVE))
 		d->mailbox = scope_mailbox_new();
-	if (!d->procs || !d->code ||
+	if (!d->procs || !d->code || !d->callers ||
 	    (scope_decode_asked(d, SCOPE_KIND_MSG_RECEIVE) && !d->mailbox))
 		return scope_fail(err, -ENOMEM, "out of memory");
 	d->am_clock_service = scope_vm_find_atom(d->vm, "clock_service", 4096);
 	d->am_exit = scope_vm_find_atom(d->vm, "EXIT", 4096);
+	d->am_init = scope_vm_find_atom(d->vm, "init", 4096);
 	*ret_decoder = scope_take(d);
 	return 0;
 }
@@ -36,6 +38,7 @@ void scope_decoder_free(struct scope_decoder *d)
 	scope_procs_free(d->procs);
 	scope_mailbox_free(d->mailbox);
 	scope_map_free(d->code);
+	scope_map_free(d->callers);
 	free(d->modules);
 	free(d);
 }
@@ -253,7 +256,7 @@ static void build(struct scope_decoder *d, const struct scope_rec *rec,
 		break;
 	case SCOPE_KIND_GC_START:
 	case SCOPE_KIND_GC_END:
-		scope_decode_gc(rec, ev);
+		scope_decode_gc(d, rec, ev);
 		break;
 	case SCOPE_KIND_CODE_LOAD:
 	case SCOPE_KIND_CODE_UNLOAD:

@@ -28,7 +28,8 @@ struct scope_decoder {
 	struct scope_map *code;	       /* JIT entry -> place in modules */
 	struct module *modules;	       /* owned */
 	size_t nmodules, modules_cap;
-	uint64_t am_clock_service, am_exit;
+	struct scope_map *callers; /* return address -> enum gc_reason */
+	uint64_t am_clock_service, am_exit, am_init;
 	struct scope_copy copy;
 	struct scope_event ev;
 	struct scope_code loaded;
@@ -85,7 +86,8 @@ void scope_decode_exit_signal(struct scope_decoder *d,
 			      struct scope_event *ev);
 void scope_decode_link(struct scope_decoder *d, const struct scope_rec *rec,
 		       struct scope_event *ev);
-void scope_decode_gc(const struct scope_rec *rec, struct scope_event *ev);
+void scope_decode_gc(struct scope_decoder *d, const struct scope_rec *rec,
+		     struct scope_event *ev);
 void scope_decode_code(struct scope_decoder *d, const struct scope_rec *rec,
 		       struct scope_event *ev);
 

@@ -73,7 +73,7 @@ static bool proc_lib_call(struct scope_decoder *d, const struct scope_rec *rec,
 		return true;
 	}
 	ret->module = mod;
-	ret->function = scope_vm_find_atom(d->vm, "init", SCOPE_ATOMS_MAX);
+	ret->function = d->am_init;
 	ret->arity = 1;
 	return ret->function != 0;
 }
@@ -167,7 +167,56 @@ void scope_decode_link(struct scope_decoder *d, const struct scope_rec *rec,
 	}
 }
 
-void scope_decode_gc(const struct scope_rec *rec, struct scope_event *ev)
+enum gc_reason { GC_UNKNOWN, GC_NOBUMP, GC_BIF, GC_RUNTIME };
+
+/* Which function called the collector; erl_gc.c, OTP 25 and 27: running code
+ * and the scheduler call erts_garbage_collect_nobump, BIFs that built more than
+ * there was room for erts_gc_after_bif_call_lhf, the rest of the runtime
+ * erts_garbage_collect. */
+static uint64_t gc_caller(struct scope_decoder *d, uint64_t addr)
+{
+	uint64_t bias = scope_target_info(d->t)->bias, why = GC_UNKNOWN;
+	struct scope_symbol fn;
+
+	if (!addr || scope_map_get(d->callers, addr, &why))
+		return why;
+	if (addr > bias &&
+	    scope_target_function(d->t, addr - bias, &fn) == 0 && fn.name) {
+		if (!strcmp(fn.name, "erts_garbage_collect_nobump"))
+			why = GC_NOBUMP;
+		else if (!strcmp(fn.name, "erts_gc_after_bif_call_lhf"))
+			why = GC_BIF;
+		else if (!strcmp(fn.name, "erts_garbage_collect"))
+			why = GC_RUNTIME;
+	}
+	(void)scope_map_put(d->callers, addr, why);
+	return why;
+}
+
+static void add_gc_reason(struct scope_decoder *d, struct scope_event *ev,
+			  const struct scope_rec *rec)
+{
+	switch (gc_caller(d, rec->gc.caller)) {
+	case GC_NOBUMP:
+		/* The scheduler asks for no room: somebody asked it to. */
+		if (rec->gc.need)
+			add_text(ev, SCOPE_FIELD_GC_REASON, "heap");
+		else
+			add_text(ev, SCOPE_FIELD_GC_REASON, "forced");
+		break;
+	case GC_BIF:
+		add_text(ev, SCOPE_FIELD_GC_REASON, "bif");
+		break;
+	case GC_RUNTIME:
+		add_text(ev, SCOPE_FIELD_GC_REASON, "runtime");
+		break;
+	default:
+		break;
+	}
+}
+
+void scope_decode_gc(struct scope_decoder *d, const struct scope_rec *rec,
+		     struct scope_event *ev)
 {
 	bool end = rec->kind == SCOPE_KIND_GC_END;
 
@@ -187,4 +236,5 @@ void scope_decode_gc(const struct scope_rec *rec, struct scope_event *ev)
 	scope_event_add_u(ev, SCOPE_FIELD_NEED, rec->gc.need);
 	if (end)
 		scope_event_add_u(ev, SCOPE_FIELD_PAUSE_NS, rec->gc.pause_ns);
+	add_gc_reason(d, ev, rec);
 }

@@ -62,6 +62,7 @@ struct sample {
 	struct scope_target *t;
 	unsigned stable, stable_bad;
 	unsigned moving, moving_bad;
+	unsigned no_state; /* of both, with a state of 0 */
 	bool has_init;
 };
 
@@ -81,6 +82,18 @@ static bool is_heap_sound(const struct scope_layout *l, const uint8_t *p)
 	return heap && heap <= htop && htop <= stop && stop <= hend &&
 	       ((heap | htop | stop | hend) & 7) == 0 &&
 	       (hend - heap) / 8 == at(p, l->p_heap_sz);
+}
+
+static bool is_sound(const struct scope_layout *l, const uint8_t *p)
+{
+	uint64_t parent = at(p, l->p_parent);
+
+	/* The parent: a pid, of this node or (boxed) another, or undefined. */
+	return is_heap_sound(l, p) && scope_is_atom(at(p, l->p_initial)) &&
+	       scope_is_atom(at(p, l->p_initial + 8)) &&
+	       at(p, l->p_initial + 16) <= 255 &&
+	       SCOPE_TAG(parent) != SCOPE_TAG_HEADER &&
+	       SCOPE_TAG(parent) != SCOPE_TAG_LIST;
 }
 
 static bool is_init(struct scope_target *t, const uint8_t *p)
@@ -127,9 +140,8 @@ static int look(void *arg, uint64_t addr, const uint8_t *p)
 	memcpy(&state, p + l->p_state, sizeof(state));
 	if (state & (STATE_FREE | STATE_EXITING))
 		return 0;
-	ok = is_heap_sound(l, p) && scope_is_atom(at(p, l->p_initial)) &&
-	     scope_is_atom(at(p, l->p_initial + 8)) &&
-	     at(p, l->p_initial + 16) <= 255;
+	ok = is_sound(l, p);
+	s->no_state += state == 0;
 	if (!s->has_init)
 		s->has_init = is_init(s->t, p);
 	if (is_stable(s->t, addr, p, state)) {
@@ -151,7 +163,9 @@ static int check_processes(struct scope_target *t, struct scope_err *err)
 		return r;
 	if (s.stable + s.moving == 0)
 		return -EAGAIN;
-	if (s.stable_bad ||
+	/* The state holds priorities, which are 0 for the highest alone: a word
+	 * that is 0 in most processes is another one. */
+	if (s.stable_bad || s.no_state * 2 > s.stable + s.moving ||
 	    s.moving_bad > 2 + (s.stable + s.moving) * TORN_PERCENT / 100)
 		return misfit(t, err, "its processes are not as known");
 	/* init is the first process, but gets its name later. */

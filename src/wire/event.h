@@ -60,6 +60,8 @@ enum scope_type {
 	X(MSG, "msg", TERM, "the message")                                     \
 	X(MSG_WORDS, "msg_words", UINT, "words of it that were copied")        \
 	X(REASON, "reason", TERM, "why")                                       \
+	X(GC_REASON, "reason", TEXT,                                           \
+	  "heap: code needed room; bif: after a BIF; forced; runtime")         \
 	X(VIA, "via", TEXT, "exit: by exit/2; link: along a link")             \
 	X(REF, "ref", TERM, "the monitor's reference")                         \
 	X(ALIAS, "alias", BOOL, "sent to an alias")                            \

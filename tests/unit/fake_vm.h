@@ -53,7 +53,8 @@ static inline uint64_t fake_words(struct fake *f, const uint64_t *w, size_t n)
 {
 	uint64_t addr = fake_at(f->used);
 
-	memcpy(f->mem + f->used, w, 8 * n);
+	if (n)
+		memcpy(f->mem + f->used, w, 8 * n);
 	f->used += n;
 	return addr;
 }

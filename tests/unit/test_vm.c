@@ -77,7 +77,7 @@ static void unreadable_atoms_are_not_kept(void **state)
 	for (const unsigned *r = scope_layout_releases(); *r; r++) {
 		unsigned failed = 0;
 
-		for (size_t i = FAKE_TABLE; i < FAKE_SEG + 1024 + 16; i++) {
+		for (size_t i = FAKE_TABLE; i < FAKE_SEG + 1024 + 40; i++) {
 			uint64_t atom;
 			size_t len;
 
