@@ -48,7 +48,7 @@ benches := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(sort $(wildcard tests
 mans    := $(sort $(wildcard src/cli/man/*.[1-8]))
 
 .PHONY: all help deps demo check bench install uninstall clean lint unit units \
-	verifier fuzz fuzzers live soak benches bpf-arm64
+	verifier fuzz fuzzers live soak benches arm64
 
 all: $(B)/scope-bpf ## build the program (build/scope-bpf)
 
@@ -91,9 +91,13 @@ $(B)/src/probe/object.o: src/probe/object.S $(B)/bpf/scope.bpf.o
 	$(call say,AS)
 	$(Q)mkdir -p $(@D) && $(CC) -DOBJECT='"$(B)/bpf/scope.bpf.o"' -c $< -o $@
 
-bpf-arm64: ## compile the BPF side for aarch64
+arm64: ## compile for aarch64 (nothing is linked or run)
 	$(Q)mkdir -p $(B)/arm64 && $(CLANG) $(bpf_cflags) -D__TARGET_ARCH_arm64 \
 		-c bpf/scope.bpf.c -o $(B)/arm64/scope.bpf.o
+	$(Q)for f in $(srcs); do aarch64-linux-gnu-gcc -std=gnu11 $(warnings) $(cppflags) \
+		-idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -dumpmachine) \
+		-fsyntax-only $$f || exit 1; done
+	@echo "$(words $(srcs)) passed, 0 failed"
 
 # -- the two commands ----------------------------------------------------------
 demo: ## install what is missing, build, watch a node (NODE=PID|NAME, or a demo node)

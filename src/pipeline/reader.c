@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #include "pipeline/ring.h"
@@ -17,6 +19,7 @@
 /* Bytes of one drain above which the clock goes faster, below slower. */
 #define BUSY_BYTES (64u << 10)
 #define QUIET_BYTES (16u << 10)
+#define READER_NICE (-10)
 
 struct scope_reader {
 	struct scope_probe *probe; /* borrowed */
@@ -190,6 +193,9 @@ static void *run(void *arg)
 	int why = 0;
 
 	(void)prctl(PR_SET_NAME, "scope-reader");
+	/* It needs little, but soon: a busy node must not keep it from emptying
+	 * the buffers. Where that is not allowed, losses are more likely. */
+	(void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), READER_NICE);
 	while (!why && !atomic_load(&r->end)) {
 		why = wait_tick(r);
 		if (!why) {

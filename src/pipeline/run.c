@@ -24,6 +24,7 @@ struct run {
 	struct scope_reader *reader;
 	struct scope_run_totals totals;
 	uint64_t next_id;
+	uint64_t begun_ns; /* since when events are reported */
 	int64_t wall_offset_ns;
 	uint64_t last_ns; /* of the youngest event handed on */
 	/* lost to a slow sink since it was last told */
@@ -260,7 +261,7 @@ static void tick(struct run *r, uint64_t *last)
 static int loop(struct run *r, struct scope_err *err)
 {
 	uint64_t deadline = r->opts->duration_ns ?
-				    now_ns() + r->opts->duration_ns :
+				    r->begun_ns + r->opts->duration_ns :
 				    UINT64_MAX;
 	uint64_t ticked = 0;
 	bool last = false;
@@ -326,7 +327,6 @@ static int start(struct run *r, struct scope_err *err)
 		.arg = r,
 	};
 	struct scope_event ev;
-	uint64_t begun;
 	int rc;
 
 	say(r, "loading programs");
@@ -352,17 +352,17 @@ static int start(struct run *r, struct scope_err *err)
 	rc = scope_probe_attach(r->probe, r->t, err);
 	if (rc < 0)
 		return rc;
-	begun = scope_probe_begin(r->probe);
+	r->begun_ns = scope_probe_begin(r->probe);
 	/* The reader drains while the processes are being read. */
 	rc = scope_reader_new(r->probe, stop_fd_get(),
 			      scope_target_pidfd(r->t), &r->reader, err);
 	if (rc < 0)
 		return rc;
 	scope_report_attach(&r->report, &ev, r->t, r->probe, r->opts->kinds,
-			    begun, r->wall_offset_ns);
+			    r->begun_ns, r->wall_offset_ns);
 	emit(r, &ev);
 	say(r, "reading processes");
-	rc = scope_decoder_introduce(r->decoder, begun, err);
+	rc = scope_decoder_introduce(r->decoder, r->begun_ns, err);
 	/* A node that ends right now is told by the reader. */
 	return rc == -ESRCH ? 0 : rc;
 }

@@ -277,9 +277,9 @@ TEST(segments_have_an_end)
 {
 	uint64_t w[400];
 
-	for (size_t i = 0; i < 400; i++)
+	for (size_t i = 0; i < 150; i++)
 		w[i] = fake_refc(&f, "abcd", 4);
-	(void)copied(fake_tuple(&f, w, 400), 4000, SCOPE_F_CUT);
+	(void)copied(fake_tuple(&f, w, 150), 4000, SCOPE_F_CUT);
 	assert_true(copy.image.nsegs > SCOPE_SEGS_MAX - 3);
 	for (size_t i = 0; i < 400; i++) {
 		w[i] = fake_float(&f, (double)i);

@@ -351,7 +351,7 @@ TEST(long_binaries_are_cut)
 	got = text(fake_refc(&f, s, 100), SCOPE_SYNTAX_ELIXIR);
 	assert_string_equal(got + 62, "xxx\" <> ...");
 	got = text(fake_refc(&f, s, 100), SCOPE_SYNTAX_JSON);
-	assert_string_equal(got + 76, "xxx\",\"cut\":true,\"size\":800}");
+	assert_string_equal(got + 77, "xxx\",\"cut\":true,\"size\":800}");
 
 	/* a character that the cut went through */
 	memcpy(s + 63, "\xc3\xa5", 2);

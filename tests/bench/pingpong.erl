@@ -1,0 +1,122 @@
+%% SPDX-License-Identifier: MIT
+%% Two processes that send one term to and fro, and count; what is measured
+%% knows itself how much it did. Commands come on the standard input, a line
+%% each; each is answered with a line:
+%%
+%%   run MS WORDS   ping-pong with a term of 3, 16 or 64 words: done MESSAGES NS
+%%   dbg FILE       trace their sends to a file by dbg's port tracer: ok
+%%   undbg          and no longer: ok
+%%   mix MS         calls of a gen_server and processes that come and go: ok
+%%   quit
+-module(pingpong).
+-behaviour(gen_server).
+
+-export([main/0, ping/1, pong/1, caller/2, brief/1]).
+-export([init/1, handle_call/3, handle_cast/2]).
+
+%% Between two looks at whether to stop.
+-define(ROUNDS, 64).
+
+main() ->
+    Stop = atomics:new(1, []),
+    Ping = spawn(?MODULE, ping, [Stop]),
+    Pong = spawn(?MODULE, pong, [Ping]),
+    Ping ! {pong, Pong},
+    io:format("ready ~s~n", [os:getpid()]),
+    commands({Stop, Ping, Pong}).
+
+commands(State) ->
+    case io:get_line('') of
+        Line when is_list(Line) ->
+            case string:lexemes(Line, " \n") of
+                ["quit"] ->
+                    ok;
+                Words ->
+                    io:put_chars([command(Words, State), $\n]),
+                    commands(State)
+            end;
+        _ ->
+            ok
+    end,
+    halt().
+
+command(["run", Ms, Words], {Stop, Ping, _}) ->
+    N = list_to_integer(Words),
+    Term = term(N),
+    N = erts_debug:flat_size(Term),
+    atomics:put(Stop, 1, 0),
+    T0 = erlang:monotonic_time(nanosecond),
+    Ping ! {run, self(), Term},
+    receive after list_to_integer(Ms) -> atomics:put(Stop, 1, 1) end,
+    receive
+        {done, Messages} ->
+            Ns = erlang:monotonic_time(nanosecond) - T0,
+            io_lib:format("done ~b ~b", [Messages, Ns])
+    end;
+command(["dbg", File], {_, Ping, Pong}) ->
+    {ok, _} = dbg:tracer(port, dbg:trace_port(file, File)),
+    [{ok, _} = dbg:p(P, [s]) || P <- [Ping, Pong]],
+    "ok";
+command(["undbg"], _) ->
+    dbg:stop_clear(),
+    "ok";
+command(["mix", Ms], {Stop, _, _}) ->
+    atomics:put(Stop, 1, 0),
+    {ok, Server} = gen_server:start({local, bench_server}, ?MODULE, [], []),
+    Me = self(),
+    Callers = [spawn(?MODULE, caller, [Me, Stop]) || _ <- lists:seq(1, 4)],
+    receive after list_to_integer(Ms) -> atomics:put(Stop, 1, 1) end,
+    [receive {P, ended} -> ok end || P <- Callers],
+    gen_server:stop(Server),
+    "ok".
+
+%% Made at run time: literals are not copied. The larger ones are what messages
+%% are made of, tuples in tuples and lists.
+term(3) -> {ping, id(1)};
+term(16) -> {id(call), {id(from), tag}, [id(a), id(b)], {id(get), key, 42}};
+term(64) -> {id(many), 1, 2, 3, 4, 5, 6, 7, [term(16), term(16), term(16)]}.
+
+id(X) -> binary_to_term(term_to_binary(X)).
+
+ping(Stop) ->
+    receive {pong, Pong} -> ping(Stop, Pong) end.
+
+ping(Stop, Pong) ->
+    receive {run, From, Term} -> From ! {done, 2 * rally(Stop, Pong, Term, 0)} end,
+    ping(Stop, Pong).
+
+rally(Stop, Pong, Term, N) ->
+    volley(Pong, Term, ?ROUNDS),
+    case atomics:get(Stop, 1) of
+        0 -> rally(Stop, Pong, Term, N + ?ROUNDS);
+        _ -> N + ?ROUNDS
+    end.
+
+volley(_, _, 0) ->
+    ok;
+volley(Pong, Term, N) ->
+    Pong ! Term,
+    receive _ -> volley(Pong, Term, N - 1) end.
+
+pong(Ping) ->
+    receive Term -> Ping ! Term end,
+    pong(Ping).
+
+%% Nine calls, then a process that lives for a message.
+caller(Root, Stop) ->
+    [gen_server:call(bench_server, {get, <<"item">>, N}) || N <- lists:seq(1, 9)],
+    spawn(?MODULE, brief, [N = self()]),
+    receive {brief, N} -> ok end,
+    case atomics:get(Stop, 1) of
+        0 -> caller(Root, Stop);
+        _ -> Root ! {self(), ended}
+    end.
+
+brief(Parent) ->
+    Parent ! {brief, Parent}.
+
+init([]) -> {ok, #{}}.
+
+handle_call({get, Key, N}, _, S) -> {reply, {ok, [{Key, N}, {price, 9.5}]}, S}.
+
+handle_cast(_, S) -> {noreply, S}.
