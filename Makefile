@@ -44,7 +44,8 @@ main    := src/cli/main.c
 objs    := $(patsubst %.c,$(B)/%.o,$(filter-out $(main),$(srcs))) $(B)/src/probe/object.o
 units   := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 fuzzers := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
-benches := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(sort $(wildcard tests/bench/*.c)))
+benches := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(filter-out %.bpf.c,$(sort $(wildcard tests/bench/*.c)))) \
+	$(B)/tests/bench/count.bpf.o
 mans    := $(sort $(wildcard src/cli/man/*.[1-8]))
 
 .PHONY: all help deps demo check bench install uninstall clean lint unit units \
@@ -82,7 +83,7 @@ bpf_arch   := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(shell uname -m)))
 bpf_cflags := -target bpf -mcpu=v3 -g -O2 -Wall -Wextra -Werror -Iinclude -Ibpf \
 	-I/usr/include/$(shell $(CC) -dumpmachine 2>/dev/null)
 
-$(B)/bpf/%.bpf.o: bpf/%.bpf.c
+$(B)/%.bpf.o: %.bpf.c
 	$(call say,BPF)
 	$(Q)mkdir -p $(@D) && $(CLANG) $(bpf_cflags) -D__TARGET_ARCH_$(bpf_arch) \
 		-MMD -MP -c $< -o $@

@@ -3,6 +3,7 @@
 
 #include "pipeline/decode_int.h"
 
+#define MEANWHILE 64  /* processes introduced at once */
 #define INFO_WORDS 64 /* budget of a label, of ancestors */
 
 int scope_decoder_new(struct scope_target *t,
@@ -120,6 +121,8 @@ static int introduce(void *arg, const struct scope_proc *p)
 	if (p->name)
 		scope_procs_name(d->procs, p->pid, p->name);
 	emit_info(d, p, *ts_ns);
+	if (d->opts.meanwhile && ++d->introduced % MEANWHILE == 0)
+		d->opts.meanwhile(d->opts.arg);
 	return 0;
 }
 

@@ -23,6 +23,9 @@ struct scope_decode_opts {
 	uint64_t jit_descriptor; /* 0: none */
 	/* An event is ready; its id is not set. */
 	void (*emit)(void *arg, struct scope_event *ev);
+	/* Called now and then while many processes are introduced, so that
+	 * what happens meanwhile can be taken in; may be NULL. */
+	void (*meanwhile)(void *arg);
 	/* The process that has a watched name changed; may be NULL. */
 	void (*renamed)(void *arg, uint64_t pid, uint64_t name, bool on);
 	/* Whether a process is in the set; NULL: all are. */

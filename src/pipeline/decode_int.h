@@ -28,6 +28,7 @@ struct scope_decoder {
 	struct scope_map *code;	       /* JIT entry -> place in modules */
 	struct module *modules;	       /* owned */
 	size_t nmodules, modules_cap;
+	size_t introduced;
 	struct scope_map *callers; /* return address -> enum gc_reason */
 	uint64_t am_clock_service, am_exit, am_init;
 	struct scope_copy copy;

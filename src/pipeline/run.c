@@ -33,6 +33,7 @@ struct run {
 	uint64_t set[PROCESSES_MAX]; /* pid of each opts->processes; 0: none */
 	size_t nset;
 	uint64_t cpu_ns;
+	bool ended; /* the last batch has come */
 	struct scope_report report;
 };
 
@@ -258,29 +259,45 @@ static void tick(struct run *r, uint64_t *last)
 		r->sink->tick(r->sink, now);
 }
 
+/* Take in what the reader has, waiting at most timeout_ms for it. */
+static int pump(struct run *r, unsigned timeout_ms, struct scope_err *err)
+{
+	struct scope_batch *b = scope_reader_get(r->reader, timeout_ms);
+	const struct scope_rec *rec;
+
+	if (!b)
+		return 0;
+	r->ended |= b->last;
+	r->totals.node_ended |= b->node_ended;
+	r->cpu_ns = b->cpu_ns;
+	if (scope_order_add(r->order, b) == -ENOMEM)
+		return scope_fail(err, -ENOMEM, "out of memory");
+	while ((rec = scope_order_next(r->order)))
+		record(r, rec);
+	return 1;
+}
+
+static void meanwhile(void *arg)
+{
+	struct run *r = arg;
+
+	/* A failure shows again in the loop. */
+	while (!r->ended && pump(r, 0, NULL) > 0)
+		;
+}
+
 static int loop(struct run *r, struct scope_err *err)
 {
 	uint64_t deadline = r->opts->duration_ns ?
 				    r->begun_ns + r->opts->duration_ns :
 				    UINT64_MAX;
 	uint64_t ticked = 0;
-	bool last = false;
 
-	while (!last) {
-		const struct scope_rec *rec;
-		struct scope_batch *b = scope_reader_get(r->reader, 50);
-		int rc;
+	while (!r->ended) {
+		int rc = pump(r, 50, err);
 
-		if (b) {
-			last = b->last;
-			r->totals.node_ended |= b->node_ended;
-			r->cpu_ns = b->cpu_ns;
-			rc = scope_order_add(r->order, b);
-			if (rc == -ENOMEM)
-				return scope_fail(err, rc, "out of memory");
-			while ((rec = scope_order_next(r->order)))
-				record(r, rec);
-		}
+		if (rc < 0)
+			return rc;
 		if (now_ns() >= deadline) {
 			deadline = UINT64_MAX;
 			scope_run_stop();
@@ -324,6 +341,7 @@ static int start(struct run *r, struct scope_err *err)
 		.term_words = r->opts->term_words,
 		.wall_offset_ns = r->wall_offset_ns,
 		.emit = emit,
+		.meanwhile = meanwhile,
 		.arg = r,
 	};
 	struct scope_event ev;

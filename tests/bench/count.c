@@ -20,15 +20,13 @@ static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
 	return level == LIBBPF_WARN ? vfprintf(stderr, fmt, ap) : 0;
 }
 
-/* Registrations are probed for names only; they are no part of this. */
 static size_t pick(const struct scope_sites *all, bool returns,
 		   const struct scope_attach_site **ret)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < all->n; i++)
-		if (all->site[i].group != SCOPE_GROUP_NAMES &&
-		    all->site[i].is_return == returns)
+		if (all->site[i].is_return == returns)
 			ret[n++] = &all->site[i];
 	return n;
 }

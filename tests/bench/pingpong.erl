@@ -105,8 +105,9 @@ pong(Ping) ->
 %% Nine calls, then a process that lives for a message.
 caller(Root, Stop) ->
     [gen_server:call(bench_server, {get, <<"item">>, N}) || N <- lists:seq(1, 9)],
-    spawn(?MODULE, brief, [N = self()]),
-    receive {brief, N} -> ok end,
+    Me = self(),
+    spawn(?MODULE, brief, [Me]),
+    receive {brief, Me} -> ok end,
     case atomics:get(Stop, 1) of
         0 -> caller(Root, Stop);
         _ -> Root ! {self(), ended}

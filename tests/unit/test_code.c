@@ -145,6 +145,26 @@ static void a_long_name_is_cut_between_characters(void **state)
 	assert_int_equal(strlen(c.module), 255);
 }
 
+static void a_range_is_found_by_its_name(void **state)
+{
+	struct file f = shop();
+	uint64_t addr = 1;
+	uint32_t len = 1;
+
+	(void)state;
+	assert_int_equal(scope_code_range(f.p, f.n, "shop:buy/2", &addr, &len),
+			 0);
+	assert_int_equal(addr, 0x7f0000001000);
+	assert_int_equal(len, 16);
+	assert_int_equal(scope_code_range(f.p, f.n, "shop:buy/3", &addr, &len),
+			 -ENOENT);
+	/* The last range: all before it must be whole. */
+	for (size_t n = 0; n < f.n; n++)
+		assert_int_equal(scope_code_range(f.p, n, "shop::codeFooter",
+						  &addr, &len),
+				 -EBADMSG);
+}
+
 static struct file target;
 
 static int read_target(void *arg, uint64_t addr, void *buf, size_t len)
@@ -189,6 +209,7 @@ int main(void)
 		cmocka_unit_test(every_prefix_is_refused),
 		cmocka_unit_test(counts_that_lie_are_refused),
 		cmocka_unit_test(a_long_name_is_cut_between_characters),
+		cmocka_unit_test(a_range_is_found_by_its_name),
 		cmocka_unit_test(an_entry_is_read_from_a_target),
 	};
 

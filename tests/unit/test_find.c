@@ -150,13 +150,15 @@ static int drop_root(void **state)
 	return nftw(root, drop, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-static const struct scope_found *with(const struct scope_found *f, int n,
-				      pid_t pid)
+/* Index of the node with a PID. */
+static int with(const struct scope_found *f, int n, pid_t pid)
 {
-	for (int i = 0; i < n; i++)
-		if (f[i].pid == pid)
-			return &f[i];
-	return NULL;
+	int i = 0;
+
+	while (i < n - 1 && f[i].pid != pid)
+		i++;
+	assert_int_equal(f[i].pid, pid);
+	return i;
 }
 
 static void nodes_are_found_by_their_program(void **state)
@@ -166,14 +168,12 @@ static void nodes_are_found_by_their_program(void **state)
 
 	(void)state;
 	assert_int_equal(n, 3);
-	assert_non_null(with(f, n, 20));
-	assert_string_equal(with(f, n, 20)->node, "foo");
-	assert_non_null(strstr(with(f, n, 20)->cmdline, "-root /x -sname foo"));
-	assert_non_null(with(f, n, 21));
-	assert_string_equal(with(f, n, 21)->node, "a?[2Jb@c");
-	assert_null(strchr(with(f, n, 21)->cmdline, '\033'));
-	assert_non_null(with(f, n, 25));
-	assert_string_equal(with(f, n, 25)->node, "");
+	assert_string_equal(f[with(f, n, 20)].node, "foo");
+	assert_non_null(strstr(f[with(f, n, 20)].cmdline,
+			       "-root /x -sname foo"));
+	assert_string_equal(f[with(f, n, 21)].node, "a?[2Jb@c");
+	assert_null(strchr(f[with(f, n, 21)].cmdline, '\033'));
+	assert_string_equal(f[with(f, n, 25)].node, "");
 	assert_int_equal(scope_find_nodes_in(root, f, 2), 2);
 	assert_int_equal(scope_find_nodes_in("/nowhere", f, 2), -ENOENT);
 }
@@ -188,8 +188,8 @@ static void a_long_command_line_is_cut(void **state)
 	memcpy(text, "beam\0-name\0", 11);
 	put("25", "cmdline", text, sizeof(text));
 	assert_int_equal(scope_find_nodes_in(root, f, 8), 3);
-	assert_int_equal(strlen(with(f, 3, 25)->node), 255);
-	assert_int_equal(strlen(with(f, 3, 25)->cmdline), 511);
+	assert_int_equal(strlen(f[with(f, 3, 25)].node), 255);
+	assert_int_equal(strlen(f[with(f, 3, 25)].cmdline), 511);
 }
 
 static void threads_are_known_by_their_names(void **state)

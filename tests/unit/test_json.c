@@ -91,9 +91,9 @@ static void make_processes(void)
 	ev->scheduler = 0;
 	ADD_MFA(ev, MFA, "proc_lib", "init_p", 5);
 	ADD_MFA(ev, INITIAL_CALL, "Elixir.Shop.Cart", "init", 1);
-	ADD(ev, LABEL, fake_bin(&fake, "cart 7", 6));
 	ADD(ev, PARENT, pid(9));
 	ADD(ev, ANCESTORS, fake_list(&fake, two, 2, FAKE_NIL));
+	ADD(ev, LABEL, fake_bin(&fake, "cart 7", 6));
 	ev = event(SCOPE_KIND_PROC_SPAWN, 10);
 	ADD(ev, CHILD, pid(11));
 	ADD_MFA(ev, MFA, "a \"quoted\"\n", "fun", 2);
@@ -103,7 +103,7 @@ static void make_processes(void)
 	ev = event(SCOPE_KIND_PROC_EXIT, 11);
 	ADD(ev, REASON, fake_tuple(&fake, cut, 2));
 	ADD_U(ev, LIFETIME_NS, 12345);
-	ADD_U(ev, REDUCTIONS, UINT64_MAX);
+	ADD_U(ev, REDUCTIONS, INT64_MAX);
 	ev = event(SCOPE_KIND_PROC_EXIT_SIGNAL, 11);
 	ADD(ev, TO, pid(10));
 	ADD(ev, TO_NAME, fake_atom(&fake, "Elixir.Shop.Cart"));
@@ -148,9 +148,9 @@ static void make_messages(void)
 	ADD_TEXT(ev, FROM_KIND, "port");
 	ADD(ev, PORT, port(5));
 	ADD(ev, TO, pid(12));
+	ADD_U(ev, DIST, 1);
 	ADD_U(ev, ALIAS, 1);
 	ADD(ev, ALIAS_REF, fake_ref(&fake, 4, 5, 6));
-	ADD_U(ev, DIST, 1);
 	ev = event(SCOPE_KIND_MSG_RECEIVE, 12);
 	ADD(ev, FROM, pid(10));
 	ADD(ev, MSG, fake_cons(&fake, fake_int(7), missing()));
@@ -234,7 +234,7 @@ static json_t *parse(const char *s, size_t len)
 	return o;
 }
 
-/* Where a key stands among all: the head's, then the fields'. */
+/* Where a key stands: the head's first, then those of the kind. */
 static int place(const char *key, enum scope_kind kind)
 {
 	static const char *const heads[] = { "id",   "ts",     "mono",
@@ -248,7 +248,7 @@ static int place(const char *key, enum scope_kind kind)
 			return i;
 	for (size_t i = 0; i < n; i++)
 		if (!strcmp(scope_field_info(fields[i])->key, key))
-			return 100 + (int)fields[i];
+			return 100 + (int)i;
 	return strcmp(key, "name") ? -1 : 9;
 }
 
@@ -441,15 +441,43 @@ static void endless_terms_end(void **state)
 
 		assert_true(json_is_true(v));
 		json_decref(v);
+	}
+}
+
+/* More text than the writer has room for, cut between two characters. */
+static void long_terms_are_cut(void **state)
+{
+	char name[400];
+	uint64_t w[400];
+	struct scope_event ev = { .kind = SCOPE_KIND_MSG_SEND, .ts_ns = 1 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(name); i += 2)
+		memcpy(name + i, "\xc3\xa9", 2);
+	w[0] = fake_atom_n(&fake, name, sizeof(name));
+	for (size_t i = 1; i < 400; i++)
+		w[i] = w[0];
+	ADD(&ev, MSG, fake_tuple(&fake, w, 400));
+	ev.image = *fake_image(&fake);
+	for (int s = SCOPE_SYNTAX_ERLANG; s <= SCOPE_SYNTAX_JSON; s++) {
+		scope_auto(scope_json) j = writer((enum scope_syntax)s);
+		json_t *v = value_of(j, &ev, "truncated");
+
+		assert_true(json_is_true(v));
+		json_decref(v);
 		v = value_of(j, &ev, "msg");
-		if (s == SCOPE_SYNTAX_JSON)
+		if (s == SCOPE_SYNTAX_JSON) {
 			assert_string_equal(
 				json_string_value(json_object_get(v, "t")),
 				"cut");
-		else
-			assert_string_equal(json_string_value(v) +
-						    json_string_length(v) - 3,
-					    "...");
+		} else {
+			const char *text = json_string_value(v);
+			size_t len = json_string_length(v);
+
+			assert_true(len > 65000);
+			assert_string_equal(text + len - 3, "...");
+			assert_null(strstr(text, "\xef\xbf\xbd"));
+		}
 		json_decref(v);
 	}
 }
@@ -465,7 +493,7 @@ static void time_is_rfc3339(void **state)
 		{ 1000000000, "1970-01-01T00:00:01.000000000Z" },
 		{ 1709210096000000007, "2024-02-29T12:34:56.000000007Z" },
 		{ 1795379519123456789, "2026-11-22T20:31:59.123456789Z" },
-		{ UINT64_MAX, "2554-07-21T23:34:33.709551615Z" },
+		{ INT64_MAX, "2262-04-11T23:47:16.854775807Z" },
 	};
 	scope_auto(scope_json) j = writer(SCOPE_SYNTAX_ERLANG);
 
@@ -524,6 +552,7 @@ int main(void)
 		cmocka_unit_test(strings_are_escaped),
 		cmocka_unit_test(truncated_says_what_is_missing),
 		cmocka_unit_test(endless_terms_end),
+		cmocka_unit_test(long_terms_are_cut),
 		cmocka_unit_test(time_is_rfc3339),
 		cmocka_unit_test(the_schema_knows_kinds_and_keys),
 	};

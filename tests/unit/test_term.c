@@ -361,9 +361,9 @@ TEST(long_binaries_are_cut)
 	assert_string_equal(got + 61, "xxx\" <> ...");
 	memset(s, 1, sizeof(s));
 	got = text(fake_refc(&f, s, 100), SCOPE_SYNTAX_ERLANG);
-	assert_string_equal(got + strlen(got) - 9, ",1,...>>");
+	assert_string_equal(got + strlen(got) - 8, ",1,...>>");
 	got = text(fake_refc(&f, s, 100), SCOPE_SYNTAX_ELIXIR);
-	assert_string_equal(got + strlen(got) - 11, ", 1, ...>>");
+	assert_string_equal(got + strlen(got) - 10, ", 1, ...>>");
 }
 
 TEST(identifiers)
