@@ -27,8 +27,8 @@
  *                        ErtsMRefThing
  *   magic_refn           erl_binary.h, ErtsMagicBinary: after intern (16 bytes;
  *                        24 from 27 on), orig_size and the destructor
- *   fun_*                erl_fun.h, ErlFunThing; arity and num_free are words in
- *                        23, bytes in 25, and parts of the header from 27 on
+ *   fun_*                erl_fun.h, ErlFunThing; arity and num_free are words
+ *                        in 23, bytes in 25, parts of the header from 27 on
  *   fe_*                 erl_fun.h, ErlFunEntry
  *   export_mfa           export.h, Export: info.mfa
  *   ext_*, node_*        erl_term.h, ExternalThing; erl_node_tables.h, ErlNode

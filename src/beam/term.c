@@ -10,10 +10,16 @@ static struct scope_put put_of(struct scope_vm *vm,
 {
 	return (struct scope_put){
 		.vm = vm,
-		.l = vm ? vm->layout : NULL,
+		.l = vm->layout,
 		.image = image,
 		.out = out,
 	};
+}
+
+/* For walking only. */
+static struct scope_put walk_of(const struct scope_image *image)
+{
+	return (struct scope_put){ .image = image };
 }
 
 /* Find the segment that has addr, and make it the cached one. */
@@ -276,14 +282,14 @@ void scope_term_put_atom_raw(struct scope_vm *vm, uint64_t atom,
 int scope_term_list_next(const struct scope_image *image, uint64_t *list,
 			 uint64_t *ret_head)
 {
-	struct scope_put p = put_of(NULL, image, NULL);
+	struct scope_put p = walk_of(image);
 
 	return scope_cons_next(&p, list, ret_head);
 }
 
 int scope_term_tuple_arity(const struct scope_image *image, uint64_t tuple)
 {
-	struct scope_put p = put_of(NULL, image, NULL);
+	struct scope_put p = walk_of(image);
 	uint64_t header;
 
 	if (SCOPE_TAG(tuple) != SCOPE_TAG_BOXED)
@@ -299,7 +305,7 @@ int scope_term_tuple_arity(const struct scope_image *image, uint64_t tuple)
 int scope_term_element(const struct scope_image *image, uint64_t tuple,
 		       size_t i, uint64_t *ret_word)
 {
-	struct scope_put p = put_of(NULL, image, NULL);
+	struct scope_put p = walk_of(image);
 	int arity = scope_term_tuple_arity(image, tuple);
 
 	if (arity < 0)

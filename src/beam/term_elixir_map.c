@@ -157,7 +157,8 @@ static void put_time(struct scope_buf *out, const struct when *t)
 }
 
 /* Date, Time, NaiveDateTime, and DateTime in UTC. */
-static bool put_when(struct scope_put *p, const struct scope_view *v, char sigil)
+static bool put_when(struct scope_put *p, const struct scope_view *v,
+		     char sigil)
 {
 	bool has_date = sigil != 'T', has_time = sigil != 'D';
 	struct when t = { 0 };

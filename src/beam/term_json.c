@@ -25,8 +25,8 @@
  *   {"t":"torn"}                           made no sense
  *
  * Of what was copied in part: a list has {"t":"cut"} as its "tail", a tuple as
- * its last element; a str, map, record, bin or bits has "cut":true, bin and bits
- * then also their full "size" in bits. A map may have "torn":true.
+ * its last element; a str, map, record, bin or bits has "cut":true, bin and
+ * bits then also their full "size" in bits. A map may have "torn":true.
  */
 #include "beam/term_int.h"
 

@@ -44,8 +44,8 @@ void scope_vm_done(struct scope_vm *vm)
 }
 
 /* The shifts come from the target's memory: keep them defined. */
-static uint64_t data_of(const struct scope_vm *vm, const struct scope_pixdata *t,
-			uint64_t word)
+static uint64_t data_of(const struct scope_vm *vm,
+			const struct scope_pixdata *t, uint64_t word)
 {
 	uint64_t pixdata = word >> 4;
 

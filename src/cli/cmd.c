@@ -2,10 +2,12 @@
 #include "cli/cmd.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/exit.h"
 
@@ -274,6 +276,18 @@ const struct scope_cmd scope_cmd_help = {
 	.run = help,
 };
 
+/* A closed standard descriptor would be given to the next file opened, and be
+ * written to. A reader that is not there is an error that shows. */
+static void fill_descriptors(void)
+{
+	if (fcntl(STDIN_FILENO, F_GETFD) < 0)
+		(void)open("/dev/null", O_RDONLY);
+	if (fcntl(STDOUT_FILENO, F_GETFD) < 0)
+		(void)open("/dev/full", O_WRONLY);
+	if (fcntl(STDERR_FILENO, F_GETFD) < 0)
+		(void)open("/dev/full", O_WRONLY);
+}
+
 int scope_cli(int argc, char **argv)
 {
 	const struct scope_cmd *cmd = NULL;
@@ -281,6 +295,7 @@ int scope_cli(int argc, char **argv)
 
 	if (argc < 1)
 		return SCOPE_EXIT_USAGE;
+	fill_descriptors();
 	/* A reader that went away shows as EPIPE. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (argc > 1 && *argv[1])

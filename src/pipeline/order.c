@@ -17,6 +17,7 @@ struct scope_order {
 	uint64_t safe;	       /* let out what is not younger */
 	uint64_t last;	       /* time of the last one out */
 	uint64_t late;
+	size_t held;		 /* batches that are not yet done */
 	struct scope_batch *out; /* batch of the record that is out */
 };
 
@@ -115,6 +116,12 @@ static void sort_new(struct scope_order *o, size_t a)
 		merge(o, o->head, a, o->n);
 }
 
+static void give_back(struct scope_order *o, struct scope_batch *b)
+{
+	o->held--;
+	o->done(o->arg, b);
+}
+
 int scope_order_add(struct scope_order *o, struct scope_batch *b)
 {
 	size_t at = 0, start;
@@ -122,6 +129,7 @@ int scope_order_add(struct scope_order *o, struct scope_batch *b)
 
 	if (r < 0)
 		return r;
+	o->held++;
 	start = o->n;
 	while (at < b->used) {
 		const void *p = b->data + at;
@@ -145,7 +153,7 @@ int scope_order_add(struct scope_order *o, struct scope_batch *b)
 		 b->safe_ns - SCOPE_ORDER_SLACK_NS > o->safe)
 		o->safe = b->safe_ns - SCOPE_ORDER_SLACK_NS;
 	if (!b->live)
-		o->done(o->arg, b);
+		give_back(o, b);
 	return r;
 }
 
@@ -154,9 +162,12 @@ const struct scope_rec *scope_order_next(struct scope_order *o)
 	struct entry *e;
 
 	if (o->out && --o->out->live == 0)
-		o->done(o->arg, o->out);
+		give_back(o, o->out);
 	o->out = NULL;
-	if (o->head == o->n || o->e[o->head].ts > o->safe)
+	if (o->head == o->n)
+		return NULL;
+	/* While all batches are here, no drain can come to its end. */
+	if (o->e[o->head].ts > o->safe && o->held < SCOPE_BATCHES)
 		return NULL;
 	e = &o->e[o->head++];
 	if (e->ts < o->last)

@@ -8,6 +8,9 @@
  *          first and writes its record last.
  *          A record that is still later (its thread was preempted inside the
  *          probe) comes out at once and is counted in `late`.
+ * Limits:  SCOPE_BATCHES batches. When all of them are in here, the oldest
+ *          records are let out until one is done, because the reader needs it
+ *          to end its drain.
  * Memory:  a record is borrowed until the next call of scope_order_next; a
  *          batch whose records are all out is handed to the `done` callback.
  * Threads: one owner.
@@ -27,8 +30,8 @@ struct scope_order *scope_order_new(void (*done)(void *arg,
 void scope_order_free(struct scope_order *o);
 SCOPE_AUTO(scope_order)
 
-/* -ENOMEM; -EBADMSG: the batch holds what is no record (its rest is left out,
- * and counted by scope_order_bad). */
+/* -ENOMEM: the batch was not taken; -EBADMSG: it holds what is no record, and
+ * its rest is left out. */
 int scope_order_add(struct scope_order *o, struct scope_batch *b);
 /* The next record that may come out; NULL: none yet. */
 const struct scope_rec *scope_order_next(struct scope_order *o);

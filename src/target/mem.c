@@ -120,7 +120,8 @@ int scope_target_open_mem(struct scope_target *t, struct scope_err *err)
 	if (r == -EPERM || r == -EACCES)
 		return scope_fail(err, -EPERM,
 				  "reading the memory of PID %d needs "
-				  "CAP_SYS_PTRACE; run with sudo",
+				  "CAP_SYS_PTRACE, and CAP_DAC_READ_SEARCH "
+				  "where it is another user's; run with sudo",
 				  (int)t->info.pid);
 	if (r == -ENOENT || r == -ESRCH)
 		return scope_fail(err, -ESRCH, "PID %d has ended",

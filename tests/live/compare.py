@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Hold a stream of events to what a workload knows of itself.
 
-    compare.py [--at-least PCT] [--since-attach] STREAM [TRUTH]
+    compare.py [--kinds LIST] [--at-least PCT] [--since-attach] STREAM [TRUTH]
 
 STREAM is what `scope-bpf --json` printed, TRUTH what live.erl wrote: a JSON
 object a line. Exits 0 when both agree; else prints what differs and exits 1.
@@ -16,6 +16,7 @@ events in which one of its own processes (fact `own`) takes part are, as a
 multiset, exactly those that are noted, in the order in which each sender sent
 to each receiver. Texts of terms are equal, but for the order of a map's keys.
 
+--kinds LIST: compare these kinds only, of those that the truth knows.
 --at-least PCT: events may be missing, as many as the summary says were lost,
 and no more than leaves PCT percent of them. None may be extra, or wrong.
 --since-attach: the workload was under way when the stream began. Of numbered
@@ -421,7 +422,7 @@ class Compare:
     def _cut(self):
         """Terms longer than what is copied: right as far as they go."""
         for f in self.truth.facts:
-            if f['t'] != 'send' or not f.get('cut'):
+            if f['t'] != 'send' or not f.get('cut') or 'msg.send' not in self.truth.kinds:
                 continue
             self._expect('msg.send')
             found = None
@@ -616,6 +617,7 @@ def times(n):
 
 def main():
     ap = argparse.ArgumentParser()
+    ap.add_argument('--kinds', metavar='LIST')
     ap.add_argument('--at-least', type=float, metavar='PCT')
     ap.add_argument('--since-attach', action='store_true')
     ap.add_argument('stream')
@@ -628,6 +630,8 @@ def main():
     if args.truth:
         with open(args.truth, encoding='utf-8') as f:
             truth = Truth(f)
+        if args.kinds:
+            truth.kinds &= set(args.kinds.split(','))
         cmp = Compare(stream, truth, args.at_least, args.since_attach)
         faults += cmp.run()
         says += ', ' + ', '.join(f'{n} {k}' for k, n in sorted(cmp.expected.items()))
