@@ -87,6 +87,11 @@ static __always_inline void linked(u32 kind, u32 site, u64 pid, u64 to, u64 ref,
 	u64 ts = bpf_ktime_get_ns();
 	struct scratch *s;
 
+	/* Where the node is not what we take it for, say so. */
+	if (!is_pid(pid)) {
+		count_unread(kind, ts);
+		return;
+	}
 	if (!in_set(pid, to))
 		return;
 	s = begin(kind, site, ts);

@@ -14,9 +14,9 @@
  *   sq_*, si_*           dump of ErtsSignalPrivQueues, ErtsSignalInQueue
  *   m_*                  dump of struct erl_mesg; m_term, m_token and m_from
  *                        are its m[0], m[1] and m[2]
- *   ml_*                 erl_monitor_link.h, ErtsMonLnkNode: a 24-byte tree or
- *                        list node, other, then four 16-bit fields. A monitor's
- *                        data is its two 40-byte halves followed by ref
+ *   ml_*                 erl_monitor_link.h, ErtsMonLnkNode: the node, other,
+ *                        then four 16-bit fields. A monitor's data is its two
+ *                        halves, which are such nodes, followed by ref
  *   s_*                  dump of ErtsSchedulerData; the stride is the size of
  *                        ErtsAlignedSchedulerData
  *   pt_*, t_*            erl_ptab.h, ErtsPTab (vola.tile.count, r.o) and
@@ -45,8 +45,6 @@
 	.reg_process = 16, .reg_port = 24, .reg_name = 32,                     \
 	.sq_first = 0, .sq_save = 16, .si_first = 0,                           \
 	.m_next = 0, .m_data = 8, .m_term = 16, .m_token = 24, .m_from = 32,   \
-	.ml_other = 24, .ml_offset = 32, .ml_flags = 36, .ml_type = 38,        \
-	.ml_data_ref = 80,                                                     \
 	.pt_count = 136, .pt_ro = 192, .t_tab = 0, .t_max = 16,                \
 	.at_entries = 116, .at_seg_table = 120,                                \
 	.atom_len = 24, .atom_name = 32,                                       \
@@ -76,8 +74,18 @@
 	.t_pix_mask = 24, .t_pix_cl_mask = 32, .t_pix_cli_mask = 40,           \
 	.t_pix_cl_shift = 48, .t_pix_cli_shift = 52, .t_invalid = 80
 
+/* ErtsMonLnkNode: a union of 24 bytes up to OTP 26 (ErtsSignalCommon), of 32
+ * from OTP 27 on (ErtsNonMsgSignal, with mlenoffs), and what follows it. */
+#define NODE_24                                                                \
+	.ml_other = 24, .ml_offset = 32, .ml_flags = 36, .ml_type = 38,        \
+	.ml_data_ref = 80
+#define NODE_32                                                                \
+	.ml_other = 32, .ml_offset = 40, .ml_flags = 44, .ml_type = 46,        \
+	.ml_data_ref = 96
+
 /* What did not move between OTP 27 and 29. */
 #define SAME_27_29                                                             \
+	NODE_32,                                                               \
 	.p_reg = 32, .p_started_interval = 24,                                 \
 	.p_htop = 80, .p_stop = 88, .p_heap = 192, .p_hend = 200,              \
 	.p_abandoned_heap = 208, .p_heap_sz = 216,                             \
@@ -102,6 +110,7 @@
 
 static const struct scope_layout otp23 = {
 	SAME,
+	NODE_24,
 	.otp = 23,
 	.bin_style = SCOPE_BIN_PROC,
 	.fun_style = SCOPE_FUN_23,
@@ -149,6 +158,7 @@ static const struct scope_layout otp23 = {
 
 static const struct scope_layout otp25 = {
 	SAME,
+	NODE_24,
 	.otp = 25,
 	.bin_style = SCOPE_BIN_PROC,
 	.fun_style = SCOPE_FUN_25,

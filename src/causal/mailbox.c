@@ -6,7 +6,6 @@
 #include "base/map.h"
 
 #define NONE UINT32_MAX
-#define SEARCH_MAX 1024 /* items looked at for a match by order */
 
 struct item {
 	uint64_t to, addr, ts, n;
@@ -153,9 +152,9 @@ bool scope_mailbox_received(struct scope_mailbox *m, uint64_t to, uint64_t addr,
 	} else if (scope_map_get(m->heads, to, &v)) {
 		by_order = what == SCOPE_QUEUED_MESSAGE;
 		i = (uint32_t)(v >> 32);
-		for (unsigned k = 0;
+		for (unsigned k = 1;
 		     i != NONE && !same(&m->items[i], what, shape); k++)
-			i = k < SEARCH_MAX ? m->items[i].next : NONE;
+			i = k < SCOPE_MAILBOX_SEARCH ? m->items[i].next : NONE;
 	}
 	if (i == NONE)
 		return false;

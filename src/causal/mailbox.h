@@ -10,6 +10,8 @@
  * monitor or the process that ended.
  *
  * Limits:  SCOPE_MAILBOX_MAX messages under way; the oldest is forgotten.
+ *          A match by order is looked for among the SCOPE_MAILBOX_SEARCH oldest
+ *          ones of the receiver.
  * Memory:  all owned, allocated at creation.
  * Threads: one owner.
  */
@@ -22,6 +24,7 @@
 #include "base/auto.h"
 
 #define SCOPE_MAILBOX_MAX (1u << 18)
+#define SCOPE_MAILBOX_SEARCH 1024u
 
 enum scope_queued {
 	SCOPE_QUEUED_MESSAGE,

@@ -52,13 +52,14 @@ struct scope_known *scope_procs_get(struct scope_procs *p, uint64_t pid)
 	return pid && scope_map_get(p->by_pid, pid, &at) ? &p->known[at] : NULL;
 }
 
+/* A place that is free. It stays so until it is put into by_pid. */
 static bool place(struct scope_procs *p, size_t *ret_at)
 {
 	struct scope_known *k;
 	size_t cap;
 
 	if (p->nunused) {
-		*ret_at = p->unused[--p->nunused];
+		*ret_at = p->unused[p->nunused - 1];
 		return true;
 	}
 	if (p->n == p->cap) {
@@ -69,7 +70,7 @@ static bool place(struct scope_procs *p, size_t *ret_at)
 		p->known = k;
 		p->cap = cap;
 	}
-	*ret_at = p->n++;
+	*ret_at = p->n;
 	return true;
 }
 
@@ -82,26 +83,28 @@ struct scope_known *scope_procs_add(struct scope_procs *p, uint64_t pid)
 		return k;
 	if (scope_map_len(p->by_pid) >= SCOPE_PROCS_MAX || !place(p, &at))
 		return NULL;
-	p->known[at] = (struct scope_known){ .pid = pid };
 	if (scope_map_put(p->by_pid, pid, at) < 0)
 		return NULL;
+	if (p->nunused)
+		p->nunused--;
+	else
+		p->n++;
+	p->known[at] = (struct scope_known){ .pid = pid };
 	return &p->known[at];
 }
 
 void scope_procs_name(struct scope_procs *p, uint64_t pid, uint64_t name)
 {
 	struct scope_known *k = scope_procs_get(p, pid);
-	uint64_t before;
 
-	if (!name)
+	if (!name || (k && k->name == name))
 		return;
-	if (scope_map_get(p->by_name, name, &before) && before != pid) {
-		struct scope_known *b = scope_procs_get(p, before);
-
-		if (b)
-			b->name = 0;
-	}
-	(void)scope_map_put(p->by_name, name, pid);
+	(void)scope_procs_unname(p, name);
+	/* A process has one name: that another one was freed went unseen. */
+	if (k && k->name)
+		(void)scope_procs_unname(p, k->name);
+	if (pid)
+		(void)scope_map_put(p->by_name, name, pid);
 	if (k)
 		k->name = name;
 }
