@@ -22,6 +22,8 @@ struct scratch {
 	u32 scan;	/* next word to look at */
 	u32 n;		/* words in use */
 	u32 nsegs;
+	u32 seg;	/* the segment that `scan` is in */
+	u32 seg_start;	/* its first word */
 	u32 budget;	/* heap words left */
 	u32 flags;
 	u64 last_end;	/* address after the last segment */
@@ -155,6 +157,8 @@ taken:
 	s->scan = 0;
 	s->n = 0;
 	s->nsegs = 0;
+	s->seg = 0;
+	s->seg_start = 0;
 	s->budget = config.term_words;
 	s->flags = 0;
 	s->last_end = 0;

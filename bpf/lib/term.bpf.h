@@ -125,7 +125,7 @@ static __always_inline void beside(struct scratch *s, u32 at)
 		if (external)
 			raw(s, entry + l->export_mfa, 3);
 		else
-			raw(s, entry + l->fe_module, (l->fe_bytes + 7) / 8);
+			raw(s, entry + l->fe_start, l->fe_bytes / 8);
 	} else if (sub == l->sub.export_fun) {
 		raw(s, w1 + l->export_mfa, 3);
 	} else if (sub == l->sub.ext_pid || sub == l->sub.ext_port ||
@@ -152,14 +152,11 @@ static __always_inline u64 boxed_words(struct scratch *s, u32 at)
 			return 2 + 16;
 		return 2 + ones((h >> 16) & 0xffff);
 	}
-	if (sub == l->sub.fun) {
-		if (l->fun_style == SCOPE_FUN_25)
-			return 5 + ((s->words[(at + 3) & MASK] >> 8) & 0xff);
-		if (l->fun_style == SCOPE_FUN_27)
-			return 2 + ((h >> 16) & 0xffff);
-		if (l->fun_style == SCOPE_FUN_29)
-			return 2 + ((h >> 16) & 0xff);
-	}
+	/* The environment of a fun is never shown, so it is not copied. */
+	if (sub == l->sub.fun)
+		return l->fun_style == SCOPE_FUN_23 ? 6 :
+		       l->fun_style == SCOPE_FUN_25 ? 5 :
+						      2;
 	if (sub == l->sub.sub_bin)
 		return 5;
 	if (sub == l->sub.heap_bin || sub == l->sub.heap_bits) {
@@ -182,11 +179,10 @@ static __always_inline u32 raw_words(u64 h)
 		return 0;
 	if (sub == l->sub.map)
 		return ((h >> 6) & 3) == 1 ? 0 : 1;
-	if (sub == l->sub.fun) {
-		if (l->fun_style == SCOPE_FUN_25)
-			return 3; /* entry, next, arities; creator, env */
-		return 1;
-	}
+	if (sub == l->sub.fun)
+		return l->fun_style == SCOPE_FUN_23 ? 5 :
+		       l->fun_style == SCOPE_FUN_25 ? 4 :
+						      1;
 	if (sub == l->sub.sub_bin)
 		return 4;
 	if (sub == l->sub.heap_bin || sub == l->sub.heap_bits) {
@@ -272,11 +268,17 @@ static __always_inline int object(struct scratch *s, u64 w)
 	return 0;
 }
 
+static __always_inline int within(u64 w, u64 seg)
+{
+	return (w & ~7ull) - SCOPE_SEG_ADDR(seg) < 8 * SCOPE_SEG_WORDS(seg);
+}
+
+/* Look at one word, or step into the next segment. */
 static long step(u32 i, void *ctx)
 {
 	struct scratch *s = *(struct scratch **)ctx;
 	u32 at = s->scan;
-	u64 w;
+	u64 w, seg, last;
 
 	(void)i;
 	if (s->root) {
@@ -286,25 +288,27 @@ static long step(u32 i, void *ctx)
 	}
 	if (at >= s->n)
 		return 1;
+	seg = s->segs[s->seg & (SCOPE_SEGS_MAX - 1)];
+	if (at >= s->seg_start + SCOPE_SEG_WORDS(seg)) {
+		s->seg_start += SCOPE_SEG_WORDS(seg);
+		s->seg++;
+		return s->seg > SCOPE_SEGS_MAX;
+	}
 	w = s->words[at & MASK];
+	s->scan = at + 1;
 	switch (w & 3) {
 	case 0:
-		s->scan = at + 1 + raw_words(w);
+		s->scan += raw_words(w);
 		return 0;
 	case 1:
 	case 2:
-		s->scan = at + 1;
-		/* Here already: most of a message is in one block. */
-		if ((w & ~7ull) < s->last_end) {
-			u64 seg = s->segs[(s->nsegs - 1) &
-					  (SCOPE_SEGS_MAX - 1)];
-
-			if ((w & ~7ull) >= SCOPE_SEG_ADDR(seg))
-				return 0;
-		}
+		/* Most of a message is in one block, and cells in runs: what
+		 * is here already is not copied again. */
+		last = s->segs[(s->nsegs - 1) & (SCOPE_SEGS_MAX - 1)];
+		if (within(w, seg) || within(w, last))
+			return 0;
 		return object(s, w);
 	default:
-		s->scan = at + 1;
 		return 0;
 	}
 }
@@ -318,7 +322,7 @@ __noinline int copy_term(struct scratch *s, u64 term)
 	if (!s || !config.term_words || (tag != 1 && tag != 2))
 		return 0;
 	s->root = term;
-	bpf_loop(SCOPE_WORDS_MAX, step, &s, 0);
+	bpf_loop(SCOPE_WORDS_MAX + SCOPE_SEGS_MAX, step, &s, 0);
 	s->root = 0;
 	s->scan = s->n;
 	return 0;

@@ -76,7 +76,7 @@ static void emit_info(struct scope_decoder *d, const struct scope_proc *p,
 		      uint64_t ts_ns)
 {
 	struct scope_event *ev;
-	uint64_t label, ancestors;
+	uint64_t label = 0, ancestors = 0;
 
 	if (!scope_decode_asked(d, SCOPE_KIND_PROC_INFO) ||
 	    (d->opts.in_set && !d->opts.in_set(d->opts.arg, p->pid)))
@@ -87,25 +87,26 @@ static void emit_info(struct scope_decoder *d, const struct scope_proc *p,
 		add_mfa(ev, SCOPE_FIELD_MFA, &p->spawned);
 	if (p->initial.module)
 		add_mfa(ev, SCOPE_FIELD_INITIAL_CALL, &p->initial);
-	if (p->parent)
-		add_term(ev, SCOPE_FIELD_PARENT, p->parent);
 	if (p->has_dictionary && d->opts.term_words) {
 		label = scope_target_dict(d->t, p, "$process_label");
 		ancestors = scope_target_dict(d->t, p, "$ancestors");
-		/* One copy of both: a pair is what holds them together. */
-		if (label && !ancestors) {
-			if (scope_copy_term(d->vm, label, INFO_WORDS,
-					    &d->copy) == 0)
-				add_term(ev, SCOPE_FIELD_LABEL, label);
-		} else if (ancestors) {
-			if (scope_copy_term(d->vm, ancestors, INFO_WORDS,
-					    &d->copy) == 0)
-				add_term(ev, SCOPE_FIELD_ANCESTORS, ancestors);
-			if (label && SCOPE_TAG(label) == 3)
-				add_term(ev, SCOPE_FIELD_LABEL, label);
-		}
-		ev->image = d->copy.image;
 	}
+	/* There is one image: with ancestors, only a label that is a word. */
+	if (label && SCOPE_TAG(label) != 3 &&
+	    (ancestors ||
+	     scope_copy_term(d->vm, label, INFO_WORDS, &d->copy)))
+		label = 0;
+	if (ancestors &&
+	    scope_copy_term(d->vm, ancestors, INFO_WORDS, &d->copy))
+		ancestors = 0;
+	if (label)
+		add_term(ev, SCOPE_FIELD_LABEL, label);
+	if (p->parent)
+		add_term(ev, SCOPE_FIELD_PARENT, p->parent);
+	if (ancestors)
+		add_term(ev, SCOPE_FIELD_ANCESTORS, ancestors);
+	if (label || ancestors)
+		ev->image = d->copy.image;
 	d->opts.emit(d->opts.arg, ev);
 }
 
@@ -179,7 +180,7 @@ static void loss_event(struct scope_decoder *d, const struct scope_rec *rec,
 	};
 	uint64_t off = (uint64_t)d->opts.wall_offset_ns;
 
-	add_text(ev, SCOPE_FIELD_CAUSE, causes[rec->a[1] % SCOPE_LOSS_MAX]);
+	add_text(ev, SCOPE_FIELD_CAUSE, causes[rec->a[1]]);
 	add_text(ev, SCOPE_FIELD_OF, scope_kind_info((unsigned)rec->a[0])->name);
 	add_text(ev, SCOPE_FIELD_STAGE, "kernel");
 	scope_event_add_u(ev, SCOPE_FIELD_CPU, rec->cpu);
@@ -245,11 +246,11 @@ static void build(struct scope_decoder *d, const struct scope_rec *rec,
 		break;
 	case SCOPE_KIND_PROC_REGISTER:
 	case SCOPE_KIND_PROC_UNREGISTER:
-		add_term(ev, SCOPE_FIELD_REGISTERED, rec->reg.name);
 		if (scope_is_port(rec->reg.id)) {
 			ev->pid = 0;
 			add_term(ev, SCOPE_FIELD_PORT, rec->reg.id);
 		}
+		add_term(ev, SCOPE_FIELD_REGISTERED, rec->reg.name);
 		break;
 	case SCOPE_KIND_MSG_SEND:
 		scope_decode_send(d, rec, ev);
@@ -274,15 +275,24 @@ static void build(struct scope_decoder *d, const struct scope_rec *rec,
 	}
 }
 
+/* Whether what is used as an index is one. */
+static bool is_known(const struct scope_rec *rec)
+{
+	if (rec->kind == SCOPE_KIND_LOSS)
+		return rec->a[0] < SCOPE_KIND_MAX &&
+		       scope_kind_info((unsigned)rec->a[0])->name &&
+		       rec->a[1] < SCOPE_LOSS_MAX;
+	return rec->kind < SCOPE_KIND_WIRE_MAX &&
+	       scope_kind_info(rec->kind)->name;
+}
+
 int scope_decoder_record(struct scope_decoder *d, const struct scope_rec *rec)
 {
 	struct scope_event *ev;
+	bool is_emitted = true;
 	uint64_t pid;
 
-	if (!scope_kind_info(rec->kind)->name ||
-	    (rec->kind >= SCOPE_KIND_WIRE_MAX && rec->kind != SCOPE_KIND_LOSS) ||
-	    (rec->kind == SCOPE_KIND_LOSS &&
-	     !scope_kind_info((unsigned)rec->a[0])->name))
+	if (!is_known(rec))
 		return -EBADMSG;
 	pid = learn_before(d, rec);
 	if (scope_decode_asked(d, (enum scope_kind)rec->kind) &&
@@ -305,13 +315,13 @@ int scope_decoder_record(struct scope_decoder *d, const struct scope_rec *rec)
 							       NULL);
 		build(d, rec, ev);
 		d->opts.emit(d->opts.arg, ev);
-	} else if (rec->kind != SCOPE_KIND_LOSS) {
-		return 1;
+	} else {
+		is_emitted = false;
 	}
 	if (rec->kind == SCOPE_KIND_PROC_EXIT) {
 		scope_procs_ended(d->procs, rec->pid, rec->ts_ns);
 		if (d->mailbox)
 			scope_mailbox_ended(d->mailbox, rec->pid);
 	}
-	return 0;
+	return !is_emitted;
 }

@@ -46,7 +46,7 @@ int scope_decoder_introduce(struct scope_decoder *d, uint64_t ts_ns,
 /* Learn the modules loaded now, so that their unloading can be named. */
 void scope_decoder_learn_code(struct scope_decoder *d);
 
-/* 0: emitted, or not asked for (then 1). -EBADMSG: not a record that we know. */
+/* 0: emitted; 1: not asked for, noted; -EBADMSG: not a record that we know. */
 int scope_decoder_record(struct scope_decoder *d, const struct scope_rec *rec);
 
 /* The process registered under a name's text now; 0: none. */

@@ -33,16 +33,45 @@ static uint64_t list_length(const struct scope_image *im, uint64_t list)
 }
 
 /*
- * What a process spawned by proc_lib really runs: init_p(Parent, Ancestors, M,
- * F, A), and for the behaviours the callback module's init, as
- * proc_lib:translate_initial_call/1 has it (proc_lib.erl, OTP 25 and 27:
- * gen:init_it gets 6 or 7 arguments, the callback module second to last but
- * one).
+ * The callback of a gen process, from the n arguments of gen:init_it, as
+ * proc_lib:trans_init/3 has it (proc_lib.erl, the same in OTP 25 and 27): they
+ * are 6, or 7 with a name, and end in Mod, Args, Options.
  */
+static bool gen_call(struct scope_decoder *d, const struct scope_image *im,
+		     uint64_t list, unsigned n, struct scope_mfa *ret)
+{
+	uint64_t gen = list_at(im, list, 0), args, rest, callback = 0;
+
+	if (atom_is(d, gen, "gen_event")) {
+		ret->module = gen;
+		ret->arity = 6;
+		return true;
+	}
+	ret->module = list_at(im, list, n - 3);
+	ret->function = d->am_init;
+	ret->arity = 1;
+	if (!atom_is(d, gen, "gen_server"))
+		return scope_is_atom(ret->module) && d->am_init;
+	rest = args = list_at(im, list, n - 2);
+	/* supervisor:Callback/1, supervisor_bridge:Callback/1 */
+	if (atom_is(d, ret->module, "supervisor")) {
+		if (scope_term_element(im, args, 1, &callback) < 0)
+			return false;
+	} else if (atom_is(d, ret->module, "supervisor_bridge")) {
+		if (scope_term_list_next(im, &rest, &callback) != 1)
+			return false;
+	}
+	if (callback)
+		ret->function = callback;
+	return scope_is_atom(ret->module) && scope_is_atom(ret->function);
+}
+
+/* What a process spawned by proc_lib really runs: init_p(Parent, Ancestors, M,
+ * F, A), and for the behaviours the callback. False: it can't be told. */
 static bool proc_lib_call(struct scope_decoder *d, const struct scope_rec *rec,
 			  const struct scope_image *im, struct scope_mfa *ret)
 {
-	uint64_t args = rec->spawn.args, a, n, mod;
+	uint64_t args = rec->spawn.args, a;
 
 	if (!atom_is(d, rec->spawn.module, "proc_lib") ||
 	    !atom_is(d, rec->spawn.function, "init_p") ||
@@ -51,31 +80,15 @@ static bool proc_lib_call(struct scope_decoder *d, const struct scope_rec *rec,
 	ret->module = list_at(im, args, 2);
 	ret->function = list_at(im, args, 3);
 	a = list_at(im, args, 4);
-	n = ret->arity = list_length(im, a);
+	ret->arity = list_length(im, a);
 	if (!scope_is_atom(ret->module) || !scope_is_atom(ret->function) ||
-	    n == ARITY_UNKNOWN)
+	    ret->arity == ARITY_UNKNOWN)
 		return false;
-	if (!atom_is(d, ret->module, "gen") ||
-	    !atom_is(d, ret->function, "init_it") || n < 6 || n > 7)
-		return true;
-	mod = list_at(im, a, (unsigned)n - 3);
-	if (atom_is(d, list_at(im, a, 0), "gen_event") || !scope_is_atom(mod))
-		return true;
-	if (atom_is(d, mod, "supervisor")) {
-		uint64_t init = list_at(im, a, (unsigned)n - 2), callback;
-
-		if (scope_term_element(im, init, 1, &callback) == 0 &&
-		    scope_is_atom(callback)) {
-			ret->module = mod; /* supervisor:Callback/1 */
-			ret->function = callback;
-			ret->arity = 1;
-		}
-		return true;
-	}
-	ret->module = mod;
-	ret->function = d->am_init;
-	ret->arity = 1;
-	return ret->function != 0;
+	if (atom_is(d, ret->module, "gen") &&
+	    atom_is(d, ret->function, "init_it") &&
+	    (ret->arity == 6 || ret->arity == 7))
+		return gen_call(d, im, a, (unsigned)ret->arity, ret);
+	return true;
 }
 
 void scope_decode_spawn(struct scope_decoder *d, const struct scope_rec *rec,
@@ -87,9 +100,6 @@ void scope_decode_spawn(struct scope_decoder *d, const struct scope_rec *rec,
 	add_term(ev, SCOPE_FIELD_CHILD, rec->spawn.child);
 	if (mfa.arity < ARITY_UNKNOWN)
 		add_mfa(ev, SCOPE_FIELD_MFA, &mfa);
-	else
-		add_text(ev, SCOPE_FIELD_UNREADABLE,
-			 "mfa: the arguments are no list of at most 255");
 	if (d->opts.term_words) {
 		add_term(ev, SCOPE_FIELD_ARGS, rec->spawn.args);
 		if (proc_lib_call(d, rec, &ev->image, &mfa))
@@ -99,6 +109,9 @@ void scope_decode_spawn(struct scope_decoder *d, const struct scope_rec *rec,
 			  !!(rec->flags & SCOPE_F_LINK));
 	scope_event_add_u(ev, SCOPE_FIELD_MONITOR,
 			  !!(rec->flags & SCOPE_F_MONITOR));
+	if (rec->spawn.arity >= ARITY_UNKNOWN)
+		add_text(ev, SCOPE_FIELD_UNREADABLE,
+			 "mfa: the arguments are no list of at most 255");
 }
 
 void scope_decode_exit(struct scope_decoder *d, const struct scope_rec *rec,
@@ -220,6 +233,7 @@ void scope_decode_gc(struct scope_decoder *d, const struct scope_rec *rec,
 {
 	bool end = rec->kind == SCOPE_KIND_GC_END;
 
+	add_gc_reason(d, ev, rec);
 	if (end)
 		scope_event_add_u(ev, SCOPE_FIELD_MAJOR,
 				  !!(rec->flags & SCOPE_F_MAJOR));
@@ -236,5 +250,4 @@ void scope_decode_gc(struct scope_decoder *d, const struct scope_rec *rec,
 	scope_event_add_u(ev, SCOPE_FIELD_NEED, rec->gc.need);
 	if (end)
 		scope_event_add_u(ev, SCOPE_FIELD_PAUSE_NS, rec->gc.pause_ns);
-	add_gc_reason(d, ev, rec);
 }

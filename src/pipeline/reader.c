@@ -125,8 +125,10 @@ static void put_losses(struct scope_reader *r, uint64_t now)
 			uint64_t v = __atomic_load_n(&lost[i],
 						     __ATOMIC_RELAXED);
 
-			if (v == seen[i] || !r->now)
+			if (v == seen[i])
 				continue;
+			if (!r->now)
+				return; /* the rest next time */
 			put_loss(r, cpu, i % SCOPE_KIND_WIRE_MAX,
 				 i / SCOPE_KIND_WIRE_MAX, v - seen[i], now);
 			seen[i] = v;
@@ -209,7 +211,8 @@ static void *run(void *arg)
 		wait_empty(r);
 	/* The probes are off, so what an empty drain leaves is nothing. */
 	while (!atomic_load(&r->end) && (!drain(r) || r->drained))
-		wait_empty(r);
+		if (!r->now)
+			wait_empty(r);
 	while (!atomic_load(&r->end) && !r->now) {
 		wait_empty(r);
 		r->now = take_empty(r);

@@ -222,6 +222,14 @@ static void count_kernel(struct run *r)
 			t->lost_all += t->lost[i][k];
 }
 
+/* What could not be decoded; of a kind that is none, or of none at all. */
+static void count_bad(struct run *r, unsigned kind)
+{
+	bool is_known = scope_kind_info(kind)->name;
+
+	r->totals.lost[SCOPE_LOSS_DECODE][is_known ? kind : SCOPE_KIND_NONE]++;
+}
+
 static void record(struct run *r, const struct scope_rec *rec)
 {
 	bool name = rec->kind == SCOPE_KIND_PROC_REGISTER ||
@@ -231,8 +239,7 @@ static void record(struct run *r, const struct scope_rec *rec)
 	    !in_set(r, rec->pid))
 		r->out_of_set[rec->kind]++;
 	if (scope_decoder_record(r->decoder, rec) < 0)
-		r->totals.lost[SCOPE_LOSS_DECODE]
-			      [rec->kind % SCOPE_KIND_MAX]++;
+		count_bad(r, rec->kind);
 }
 
 /* -- the loop --------------------------------------------------------------------- */
@@ -264,14 +271,18 @@ static int pump(struct run *r, unsigned timeout_ms, struct scope_err *err)
 {
 	struct scope_batch *b = scope_reader_get(r->reader, timeout_ms);
 	const struct scope_rec *rec;
+	int rc;
 
 	if (!b)
 		return 0;
 	r->ended |= b->last;
 	r->totals.node_ended |= b->node_ended;
 	r->cpu_ns = b->cpu_ns;
-	if (scope_order_add(r->order, b) == -ENOMEM)
+	rc = scope_order_add(r->order, b);
+	if (rc == -ENOMEM)
 		return scope_fail(err, -ENOMEM, "out of memory");
+	if (rc < 0)
+		count_bad(r, SCOPE_KIND_NONE);
 	while ((rec = scope_order_next(r->order)))
 		record(r, rec);
 	return 1;

@@ -10,6 +10,7 @@ node='' observer='' status=0
 ndir=''	    # the workload's folder, as the node sees it
 mode=embedded
 names=()    # -sname …
+env_more=() # what the node's environment has besides
 emulator='' # SYMBOL=VALUE: a host emulator that says so of itself
 as=()	    # the command that the observer runs under
 reader=()   # what the observer's output goes through
@@ -59,13 +60,23 @@ busy() {
 	[ "$(cpu_ticks "$1")" -ge 20 ]
 }
 
+# A name server for the nodes of this scenario alone.
+own_epmd() {
+	local port=$((20000 + RANDOM % 10000))
+	env_more+=(ERL_EPMD_PORT=$port ERL_EPMD_ADDRESS=127.0.0.1)
+	env "${env_more[@]}" epmd >"$tmp/epmd.log" 2>&1 </dev/null &
+	started+=($!)
+	wait_until 5 env "${env_more[@]}" epmd -names >/dev/null 2>&1 ||
+		fail "no epmd: $(cat "$tmp/epmd.log")"
+}
+
 # ---- nodes -------------------------------------------------------------------
 
 # start_node COMMAND…: in $root; its last argument is the workload's folder.
 start_node() {
 	# TERM and what else is in the environment is nothing to the node.
 	chroot "${root:-/}" env -i PATH=/usr/local/bin:/usr/bin:/bin HOME=/tmp \
-		LANG=C.UTF-8 "${emu_env[@]}" "$@" >"$tmp/node.log" 2>&1 </dev/null &
+		LANG=C.UTF-8 "${env_more[@]}" "$@" >"$tmp/node.log" 2>&1 </dev/null &
 	node=$!
 	started+=("$node")
 	wait_until 30 ready_or_ended
@@ -78,7 +89,6 @@ ready_or_ended() {
 }
 
 # node MODULE [ARG…]: a node with that workload, which waits for `go`.
-emu_env=()
 node() {
 	local module=$1 arg args='' erl=erl
 	shift
@@ -107,7 +117,7 @@ patched_emulator() {
 	"$here/patch_emu.py" "$bin/beam.smp" "$tmp/emu/beam.smp" "$emulator" ||
 		fail "no such emulator"
 	chmod 755 "$tmp/emu/beam.smp"
-	emu_env=(ROOTDIR="$(dirname "$(dirname "$bin")")" BINDIR="$tmp/emu"
+	env_more=(ROOTDIR="$(dirname "$(dirname "$bin")")" BINDIR="$tmp/emu"
 		EMU=beam PROGNAME=erl)
 	erl=$tmp/emu/erlexec
 }
@@ -338,6 +348,11 @@ main() {
 		exit 1
 	fi
 	mkdir -p "$results"
+	exec 9>"$results/.lock"
+	if ! flock -n 9; then
+		echo "run: waiting for another run to end" >&2
+		flock 9
+	fi
 	rm -rf "$results"/ebin-*
 	declare -gA roots=()
 	# Not all at once: one that can't be made leaves the others.
@@ -348,7 +363,7 @@ main() {
 
 	for name in "${picked[@]}"; do
 		t0=${EPOCHREALTIME/./}
-		if (one "$name") >"$results/log" 2>&1; then
+		if (one "$name") >"$results/log" 2>&1 9>&-; then
 			passed=$((passed + 1)) verdict=ok
 		else
 			failed=$((failed + 1)) verdict=FAIL
@@ -356,11 +371,12 @@ main() {
 		fi
 		printf '%-28s %-4s %5d ms  %s\n' "$name" $verdict \
 			$(((${EPOCHREALTIME/./} - t0) / 1000)) \
-			"$(grep -m 1 ' events, ' "$results/log")"
+			"$(grep -am 1 ' events, ' "$results/log")"
 		if [ $verdict = ok ]; then
 			rm -rf "${results:?}/$name"
 		else
-			sed 's/^/    /' "$results/log" | cut -c 1-600
+			tr -d '\000-\010' <"$results/log" | sed 's/^/    /' |
+				cut -c 1-600
 			mv "$results/log" "$results/$name/log"
 		fi
 	done

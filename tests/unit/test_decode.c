@@ -1,0 +1,1341 @@
+/* SPDX-License-Identifier: MIT */
+/* Records into events, over a target that is made here: the memory of
+ * fake_vm.h, a table of processes and a few functions. What comes out is looked
+ * at as JSON, where each event must have the keys that its kind has. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "export/json.h"
+#include "fake_vm.h"
+#include "fault.h"
+#include "pipeline/decode.h"
+
+#define ALL (~0ull)
+#define OFFSET_NS 5000000000ll
+#define BIAS 0x400000ull
+#define NPROCS 8
+
+struct scope_target {
+	struct fake f;
+	struct scope_target_info info;
+	struct scope_proc procs[NPROCS];
+	size_t nprocs;
+	unsigned looks; /* at one process */
+	uint64_t label, ancestors;
+	struct scope_code code; /* what the JIT entry 0x9000 describes */
+	bool code_gone;
+};
+
+static struct scope_target *t;
+static struct scope_decoder *d;
+static struct scope_json *writer;
+
+/* -- the target -------------------------------------------------------------- */
+
+struct scope_vm *scope_target_vm(struct scope_target *target)
+{
+	return &target->f.vm;
+}
+
+const struct scope_target_info *
+scope_target_info(const struct scope_target *target)
+{
+	return &target->info;
+}
+
+int scope_target_read(void *target, uint64_t addr, void *buf, size_t len)
+{
+	return fake_read(&((struct scope_target *)target)->f, addr, buf, len);
+}
+
+int scope_target_function(const struct scope_target *target, uint64_t vaddr,
+			  struct scope_symbol *ret_fn)
+{
+	static const char *const names[] = {
+		"erts_garbage_collect_nobump", "erts_gc_after_bif_call_lhf",
+		"erts_garbage_collect", "main", NULL,
+	};
+
+	(void)target;
+	if (vaddr / 0x1000 >= 5)
+		return -ENOENT;
+	*ret_fn = (struct scope_symbol){ .name = names[vaddr / 0x1000] };
+	return 0;
+}
+
+int scope_target_procs(struct scope_target *target,
+		       int (*fn)(void *arg, const struct scope_proc *p),
+		       void *arg, struct scope_err *err)
+{
+	(void)err;
+	for (size_t i = 0; i < target->nprocs; i++) {
+		int r = fn(arg, &target->procs[i]);
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+int scope_target_proc(struct scope_target *target, uint64_t pid,
+		      struct scope_proc *ret_proc)
+{
+	target->looks++;
+	for (size_t i = 0; i < target->nprocs; i++) {
+		if (target->procs[i].pid != pid)
+			continue;
+		*ret_proc = target->procs[i];
+		return 0;
+	}
+	return -ESRCH;
+}
+
+uint64_t scope_target_dict(struct scope_target *target,
+			   const struct scope_proc *p, const char *key)
+{
+	assert_true(p->has_dictionary);
+	return strcmp(key, "$ancestors") ? target->label : target->ancestors;
+}
+
+unsigned scope_target_scheduler(struct scope_target *target, uint32_t tid,
+				bool *ret_dirty)
+{
+	(void)target;
+	(void)ret_dirty;
+	return tid % 4;
+}
+
+int scope_target_code(struct scope_target *target, uint64_t entry,
+		      struct scope_code *ret_code)
+{
+	if (target->code_gone || entry < 0x9000)
+		return -EFAULT;
+	*ret_code = target->code;
+	return 0;
+}
+
+/* -- what comes out ---------------------------------------------------------- */
+
+#define GOT_MAX 32
+
+static json_t *got[GOT_MAX];
+static unsigned ngot;
+static struct {
+	uint64_t pid, name;
+	bool on;
+} renamings[8];
+static unsigned nrenamed;
+static uint64_t the_set; /* 0: all */
+
+static void forget(void)
+{
+	while (ngot)
+		json_decref(got[--ngot]);
+}
+
+static void check_fields(const struct scope_event *ev)
+{
+	const enum scope_field_key *may;
+	size_t n = scope_json_fields(ev->kind, &may);
+
+	for (size_t i = 0; i < ev->nfields; i++) {
+		bool found = false;
+
+		for (size_t k = 0; k < n; k++)
+			found |= may[k] == ev->fields[i].key;
+		if (!found)
+			fail_msg("%s has the field %s, which it may not",
+				 scope_kind_info(ev->kind)->name,
+				 scope_field_info(ev->fields[i].key)->key);
+		/* In the order of the table, each once. */
+		if (i && ev->fields[i].key <= ev->fields[i - 1].key)
+			fail_msg("%s: %s comes after %s",
+				 scope_kind_info(ev->kind)->name,
+				 scope_field_info(ev->fields[i].key)->key,
+				 scope_field_info(ev->fields[i - 1].key)->key);
+	}
+}
+
+static void on_event(void *arg, struct scope_event *ev)
+{
+	static char line[1 << 20];
+	struct scope_buf b = scope_buf_of(line, sizeof(line));
+	json_error_t why;
+
+	fault_in = -1;
+	assert_ptr_equal(arg, &ngot);
+	check_fields(ev);
+	assert_int_equal(ev->ts_ns, ev->mono_ns + (uint64_t)OFFSET_NS);
+	assert_int_equal(ev->id, 0);
+	assert_int_equal(scope_json_event(writer, ev, &b), 0);
+	assert_true(ngot < GOT_MAX);
+	got[ngot] = json_loadb(b.p, b.len, JSON_REJECT_DUPLICATES, &why);
+	if (!got[ngot])
+		fail_msg("%s in %.*s", why.text, (int)b.len, b.p);
+	ngot++;
+}
+
+static void on_renamed(void *arg, uint64_t pid, uint64_t name, bool on)
+{
+	(void)arg;
+	assert_true(nrenamed < 8);
+	renamings[nrenamed].pid = pid;
+	renamings[nrenamed].name = name;
+	renamings[nrenamed++].on = on;
+}
+
+static bool in_the_set(void *arg, uint64_t pid)
+{
+	(void)arg;
+	return !the_set || pid == the_set;
+}
+
+/* Whether key of event i is this JSON; NULL: it is not there. */
+static void is(unsigned i, const char *key, const char *json)
+{
+	json_t *v;
+	char *text = NULL;
+
+	assert_in_range(i + 1, 1, ngot);
+	v = json_object_get(got[i], key);
+	if (v)
+		text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
+	if (!text != !json || (json && strcmp(text, json)))
+		fail_msg("%s of %s is %s, not %s", key,
+			 json_string_value(json_object_get(got[i], "kind")),
+			 text ? text : "not there", json ? json : "absent");
+	free(text);
+}
+
+/* -- records ----------------------------------------------------------------- */
+
+static struct {
+	struct scope_rec rec;
+	uint64_t words[SCOPE_WORDS_MAX + SCOPE_SEGS_MAX];
+} r;
+static size_t mark; /* of the memory, where the record's terms begin */
+
+static struct scope_rec *rec_of(enum scope_kind kind, uint64_t ts, uint64_t pid)
+{
+	memset(&r.rec, 0, sizeof(r.rec));
+	r.rec.ts_ns = ts;
+	r.rec.kind = (__u16)kind;
+	r.rec.pid = pid;
+	r.rec.tid = 4001; /* scheduler 1 */
+	return &r.rec;
+}
+
+/* With what was put into the memory since the mark. */
+static int give(void)
+{
+	size_t n = t->f.used - mark;
+
+	assert_true(n <= SCOPE_WORDS_MAX);
+	memcpy(r.words, t->f.mem + mark, 8 * n);
+	r.words[n] = SCOPE_SEG(fake_at(mark), n);
+	r.rec.nwords = (__u16)n;
+	r.rec.nsegs = n != 0;
+	r.rec.len = SCOPE_REC_BYTES + 8u * (r.rec.nwords + r.rec.nsegs);
+	mark = t->f.used;
+	return scope_decoder_record(d, &r.rec);
+}
+
+static uint64_t pid_of(unsigned n)
+{
+	char text[32];
+
+	(void)snprintf(text, sizeof(text), "<0.%u.0>", n);
+	return scope_vm_parse_pid(&t->f.vm, text);
+}
+
+static uint64_t port_of(unsigned n)
+{
+	return (pid_of(n) & ~0xfull) | 7;
+}
+
+/* An atom for records: not a part of their terms. */
+static uint64_t atom(const char *text)
+{
+	uint64_t a = scope_vm_find_atom(&t->f.vm, text, t->f.atoms);
+
+	if (!a) {
+		assert_int_equal(mark, t->f.used);
+		a = fake_atom(&t->f, text);
+		mark = t->f.used;
+	}
+	return a;
+}
+
+/* A process that the table has. */
+static uint64_t alive(unsigned n, const char *name)
+{
+	struct scope_proc *p = &t->procs[t->nprocs++];
+
+	assert_true(t->nprocs <= NPROCS);
+	*p = (struct scope_proc){ .pid = pid_of(n) };
+	if (name)
+		p->name = atom(name);
+	return p->pid;
+}
+
+static void open_decoder(scope_kindset kinds, unsigned term_words)
+{
+	struct scope_decode_opts opts = {
+		.kinds = kinds,
+		.term_words = term_words,
+		.wall_offset_ns = OFFSET_NS,
+		.emit = on_event,
+		.renamed = on_renamed,
+		.in_set = in_the_set,
+		.jit_descriptor = fake_at(0),
+		.arg = &ngot,
+	};
+	struct scope_err err = { 0 };
+
+	scope_decoder_free(d);
+	d = NULL;
+	forget();
+	assert_int_equal(scope_decoder_new(t, &opts, &d, &err), 0);
+}
+
+static int set_up(unsigned otp)
+{
+	static const char *const atoms[] = {
+		"clock_service", "EXIT", "init", "DOWN", "process", "normal",
+		"proc_lib", "init_p", "gen", "init_it", "gen_server",
+		"gen_statem", "gen_event", "supervisor", "supervisor_bridge",
+		"shop", "main", "local", "nolink", "spawn", "ok",
+	};
+	struct scope_json_opts opts = { .node = "a@b", .os_pid = 7 };
+
+	t = calloc(1, sizeof(*t));
+	if (!t || fake_init(&t->f, otp) < 0)
+		return -1;
+	t->info.bias = BIAS;
+	(void)snprintf(t->code.module, sizeof(t->code.module), "shop");
+	t->code.functions = 3;
+	t->code.bytes = 1000;
+	mark = t->f.used;
+	for (size_t i = 0; i < sizeof(atoms) / sizeof(*atoms); i++)
+		(void)atom(atoms[i]);
+	writer = scope_json_new(&t->f.vm, &opts);
+	nrenamed = 0;
+	the_set = 0;
+	open_decoder(ALL, 64);
+	return writer ? 0 : -1;
+}
+
+static int set_up_25(void **state)
+{
+	(void)state;
+	return set_up(25);
+}
+
+static int set_up_27(void **state)
+{
+	(void)state;
+	return set_up(27);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	forget();
+	scope_decoder_free(d);
+	d = NULL;
+	scope_json_free(writer);
+	scope_vm_done(&t->f.vm);
+	free(t);
+	return 0;
+}
+
+/* -- processes --------------------------------------------------------------- */
+
+static void a_spawn_is_told(void **state)
+{
+	uint64_t parent = alive(1, "shop"), args[2] = { fake_int(5), 0 };
+	struct scope_rec *rec = rec_of(SCOPE_KIND_PROC_SPAWN, 1000, parent);
+
+	(void)state;
+	rec->spawn.child = pid_of(2);
+	rec->spawn.module = atom("shop");
+	rec->spawn.function = atom("main");
+	args[1] = atom("ok");
+	rec->spawn.args = fake_list(&t->f, args, 2, FAKE_NIL);
+	rec->spawn.arity = 2;
+	rec->flags = SCOPE_F_LINK;
+	assert_int_equal(give(), 0);
+	assert_int_equal(ngot, 2);
+	is(0, "kind", "\"proc.info\"");
+	is(0, "pid", "\"<0.1.0>\"");
+	is(0, "name", "\"shop\"");
+	is(1, "kind", "\"proc.spawn\"");
+	is(1, "ts", "5000001000");
+	is(1, "mono", "1000");
+	is(1, "pid", "\"<0.1.0>\"");
+	is(1, "name", "\"shop\"");
+	is(1, "scheduler", "1");
+	is(1, "child", "\"<0.2.0>\"");
+	is(1, "mfa", "\"shop:main/2\"");
+	is(1, "args", "[\"5\",\"ok\"]");
+	is(1, "initial_call", NULL);
+	is(1, "link", "true");
+	is(1, "monitor", "false");
+	is(1, "truncated", "false");
+	is(1, "unreadable", NULL);
+	/* The child needs no introduction. */
+	rec = rec_of(SCOPE_KIND_PROC_EXIT, 3000, pid_of(2));
+	rec->exit.reason = atom("normal");
+	rec->exit.reductions = 77;
+	assert_int_equal(give(), 0);
+	assert_int_equal(ngot, 3);
+	is(2, "kind", "\"proc.exit\"");
+	is(2, "reason", "\"normal\"");
+	is(2, "lifetime_ns", "2000");
+	is(2, "reductions", "77");
+	assert_int_equal(t->looks, 1);
+}
+
+static void arguments_that_are_no_list(void **state)
+{
+	struct scope_rec *rec = rec_of(SCOPE_KIND_PROC_SPAWN, 1, 0);
+
+	(void)state;
+	rec->spawn.child = pid_of(2);
+	rec->spawn.module = atom("shop");
+	rec->spawn.function = atom("main");
+	rec->spawn.args = fake_int(3);
+	rec->spawn.arity = 256;
+	rec->flags = SCOPE_F_MONITOR | SCOPE_F_CUT;
+	assert_int_equal(give(), 0);
+	is(0, "mfa", NULL);
+	is(0, "args", "[\"3\"]");
+	is(0, "unreadable",
+	   "\"mfa: the arguments are no list of at most 255\"");
+	is(0, "link", "false");
+	is(0, "monitor", "true");
+}
+
+/* init_p(Parent, Ancestors, M, F, A) */
+static void spawn_proc_lib(const char *m, const char *f, uint64_t a)
+{
+	struct scope_rec *rec = rec_of(SCOPE_KIND_PROC_SPAWN, 1, 0);
+	uint64_t args[5] = { pid_of(1), FAKE_NIL,
+			     scope_vm_find_atom(&t->f.vm, m, t->f.atoms),
+			     scope_vm_find_atom(&t->f.vm, f, t->f.atoms), a };
+
+	rec->spawn.child = pid_of(2);
+	rec->spawn.module = atom("proc_lib");
+	rec->spawn.function = atom("init_p");
+	rec->spawn.args = fake_list(&t->f, args, 5, FAKE_NIL);
+	rec->spawn.arity = 5;
+	forget();
+	assert_int_equal(give(), 0);
+	is(0, "mfa", "\"proc_lib:init_p/5\"");
+}
+
+/* gen:init_it(GenMod, Starter, Parent, [Name,] Mod, Args, Options) */
+static void spawn_gen(const char *gen, bool has_name, const char *mod,
+		      uint64_t args, const char *expect)
+{
+	uint64_t w[7], n = 0;
+
+	w[n++] = atom(gen);
+	w[n++] = pid_of(1);
+	w[n++] = pid_of(1);
+	if (has_name)
+		w[n++] = atom("local");
+	w[n++] = atom(mod);
+	w[n++] = args;
+	w[n++] = FAKE_NIL;
+	spawn_proc_lib("gen", "init_it", fake_list(&t->f, w, n, FAKE_NIL));
+	is(0, "initial_call", expect);
+}
+
+/* As proc_lib:trans_init/3 of OTP 25 and 27 does. */
+static void what_proc_lib_runs_is_told(void **state)
+{
+	uint64_t sup[3] = { atom("local"), atom("shop"), FAKE_NIL };
+
+	(void)state;
+	for (int named = 0; named < 2; named++) {
+		spawn_gen("gen_server", named, "shop", FAKE_NIL,
+			  "\"shop:init/1\"");
+		spawn_gen("gen_statem", named, "shop", FAKE_NIL,
+			  "\"shop:init/1\"");
+		spawn_gen("gen_event", named, "gen_event", FAKE_NIL,
+			  "\"gen_event:init_it/6\"");
+		spawn_gen("gen_server", named, "supervisor",
+			  fake_tuple(&t->f, sup, 3), "\"supervisor:shop/1\"");
+		spawn_gen("gen_server", named, "supervisor_bridge",
+			  fake_list(&t->f, sup + 1, 1, FAKE_NIL),
+			  "\"supervisor_bridge:shop/1\"");
+		/* Of what was cut nothing is said. */
+		spawn_gen("gen_server", named, "supervisor",
+			  fake_boxed(0x1230), NULL);
+		spawn_gen("gen_server", named, "supervisor_bridge",
+			  0x1230 | SCOPE_TAG_LIST, NULL);
+	}
+	spawn_proc_lib("shop", "main", FAKE_NIL);
+	is(0, "initial_call", "\"shop:main/0\"");
+	sup[0] = fake_cons(&t->f, fake_int(1), FAKE_NIL);
+	spawn_proc_lib("gen", "init_it", sup[0]);
+	is(0, "initial_call", "\"gen:init_it/1\"");
+	/* An argument list that was cut has no length. */
+	spawn_proc_lib("shop", "main", 0x1230 | SCOPE_TAG_LIST);
+	is(0, "initial_call", NULL);
+	sup[0] = fake_cons(&t->f, fake_int(1), fake_int(2));
+	spawn_proc_lib("shop", "main", sup[0]);
+	is(0, "initial_call", NULL);
+}
+
+static void signals_are_told(void **state)
+{
+	uint64_t from = alive(1, "shop"), to = alive(2, "main");
+	struct scope_rec *rec = rec_of(SCOPE_KIND_PROC_EXIT_SIGNAL, 9, from);
+
+	(void)state;
+	rec->exit_signal.from = from;
+	rec->exit_signal.to = to;
+	rec->exit_signal.reason = atom("normal");
+	assert_int_equal(give(), 0);
+	assert_int_equal(ngot, 3);
+	is(2, "pid", "\"<0.1.0>\"");
+	is(2, "to", "\"<0.2.0>\"");
+	is(2, "to_name", "\"main\"");
+	is(2, "reason", "\"normal\"");
+	is(2, "via", "\"exit\"");
+	is(2, "from", NULL);
+	is(2, "port", NULL);
+	is(2, "corr", "\"m-0-1\"");
+	rec = rec_of(SCOPE_KIND_PROC_EXIT_SIGNAL, 10, 0);
+	rec->exit_signal.from = port_of(4);
+	rec->exit_signal.to = to;
+	rec->exit_signal.reason = atom("normal");
+	rec->flags = SCOPE_F_VIA_LINK;
+	assert_int_equal(give(), 0);
+	is(3, "via", "\"link\"");
+	is(3, "from", "\"port\"");
+	is(3, "port", "\"#Port<0.4>\"");
+	is(3, "corr", "\"m-0-2\"");
+}
+
+static void links_and_monitors_are_told(void **state)
+{
+	static const unsigned kinds[] = {
+		SCOPE_KIND_PROC_LINK, SCOPE_KIND_PROC_UNLINK,
+		SCOPE_KIND_PROC_MONITOR, SCOPE_KIND_PROC_DEMONITOR,
+	};
+	uint64_t pid = alive(1, NULL), to = alive(2, "main");
+	struct scope_rec *rec;
+
+	(void)state;
+	/* Introduce both. */
+	rec = rec_of(SCOPE_KIND_PROC_EXIT_SIGNAL, 1, pid);
+	rec->exit_signal.to = to;
+	assert_int_equal(give(), 0);
+	for (size_t i = 0; i < 4; i++) {
+		bool has_ref = i > 1;
+
+		forget();
+		rec = rec_of(kinds[i], 2 + i, pid);
+		rec->link.to = to;
+		if (has_ref)
+			rec->link.ref = fake_ref(&t->f, 1, 2, 3);
+		assert_int_equal(give(), 0);
+		assert_int_equal(ngot, 1);
+		is(0, "kind", NULL ? NULL :
+			      i == 0 ? "\"proc.link\"" :
+			      i == 1 ? "\"proc.unlink\"" :
+			      i == 2 ? "\"proc.monitor\"" :
+				       "\"proc.demonitor\"");
+		is(0, "to", "\"<0.2.0>\"");
+		is(0, "to_name", "\"main\"");
+		is(0, "ref", has_ref ? "\"#Ref<0.3.2.1>\"" : NULL);
+		is(0, "corr", NULL);
+	}
+	forget();
+	rec = rec_of(SCOPE_KIND_PROC_DOWN, 9, pid);
+	rec->link.to = to;
+	rec->link.ref = fake_ref(&t->f, 1, 2, 3);
+	rec->link.reason = atom("normal");
+	assert_int_equal(give(), 0);
+	is(0, "kind", "\"proc.down\"");
+	is(0, "pid", "\"<0.1.0>\"");
+	is(0, "from", "\"<0.2.0>\"");
+	is(0, "from_name", "\"main\"");
+	is(0, "to", NULL);
+	is(0, "reason", "\"normal\"");
+	is(0, "ref", "\"#Ref<0.3.2.1>\"");
+}
+
+static void names_come_and_go(void **state)
+{
+	uint64_t pid = alive(1, NULL);
+	struct scope_rec *rec;
+
+	(void)state;
+	rec = rec_of(SCOPE_KIND_PROC_REGISTER, 1, pid);
+	rec->reg.name = atom("shop");
+	rec->reg.id = pid;
+	assert_int_equal(give(), 0);
+	assert_int_equal(ngot, 2);
+	is(0, "kind", "\"proc.info\"");
+	is(0, "name", NULL);
+	is(1, "kind", "\"proc.register\"");
+	is(1, "pid", "\"<0.1.0>\"");
+	is(1, "name", "\"shop\"");
+	is(1, "port", NULL);
+	assert_int_equal(scope_decoder_whereis(d, "shop"), pid);
+	assert_int_equal(scope_decoder_whereis(d, "<0.9.0>"), pid_of(9));
+	assert_int_equal(scope_decoder_whereis(d, "main"), 0);
+	assert_int_equal(scope_decoder_whereis(d, "no such atom"), 0);
+
+	/* From now on its events say the name. */
+	rec = rec_of(SCOPE_KIND_GC_START, 2, pid);
+	assert_int_equal(give(), 0);
+	is(2, "name", "\"shop\"");
+
+	rec = rec_of(SCOPE_KIND_PROC_UNREGISTER, 3, pid_of(8));
+	rec->reg.name = atom("shop");
+	assert_int_equal(give(), 0);
+	is(3, "kind", "\"proc.unregister\"");
+	is(3, "pid", "\"<0.1.0>\"");
+	is(3, "name", "\"shop\"");
+	assert_int_equal(scope_decoder_whereis(d, "shop"), 0);
+	assert_int_equal(nrenamed, 2);
+	assert_true(renamings[0].on && !renamings[1].on);
+	assert_int_equal(renamings[0].pid, pid);
+	assert_int_equal(renamings[1].pid, pid);
+	assert_int_equal(renamings[1].name, atom("shop"));
+	rec = rec_of(SCOPE_KIND_GC_START, 4, pid);
+	assert_int_equal(give(), 0);
+	is(4, "name", NULL);
+}
+
+static void ports_have_names_too(void **state)
+{
+	struct scope_rec *rec = rec_of(SCOPE_KIND_PROC_REGISTER, 1, 0);
+
+	(void)state;
+	rec->reg.name = atom("shop");
+	rec->reg.id = port_of(4);
+	assert_int_equal(give(), 0);
+	assert_int_equal(ngot, 1);
+	is(0, "pid", NULL);
+	is(0, "name", "\"shop\"");
+	is(0, "port", "\"#Port<0.4>\"");
+}
+
+static void one_that_is_not_known_is_looked_at_once(void **state)
+{
+	uint64_t pid = alive(1, NULL), gone = pid_of(2);
+
+	(void)state;
+	t->procs[0].parent = pid_of(5);
+	t->procs[0].spawned = (struct scope_mfa){ atom("proc_lib"),
+						  atom("init_p"), 5 };
+	t->procs[0].initial = (struct scope_mfa){ atom("shop"), atom("init"),
+						  1 };
+	for (int i = 0; i < 3; i++) {
+		(void)rec_of(SCOPE_KIND_GC_START, 1, pid);
+		assert_int_equal(give(), 0);
+		(void)rec_of(SCOPE_KIND_GC_START, 2, gone);
+		assert_int_equal(give(), 0);
+	}
+	assert_int_equal(t->looks, 2);
+	assert_int_equal(ngot, 7);
+	is(0, "kind", "\"proc.info\"");
+	is(0, "mono", "1");
+	is(0, "mfa", "\"proc_lib:init_p/5\"");
+	is(0, "initial_call", "\"shop:init/1\"");
+	is(0, "parent", "\"<0.5.0>\"");
+	is(0, "label", NULL);
+	is(0, "ancestors", NULL);
+	for (unsigned i = 1; i < 7; i++)
+		is(i, "kind", "\"gc.start\"");
+}
+
+static void labels_and_ancestors_are_told(void **state)
+{
+	uint64_t w[2] = { 0, atom("shop") };
+
+	(void)state;
+	w[0] = alive(5, NULL);
+	t->nprocs = 0;
+	for (unsigned i = 0; i < 6; i++) {
+		(void)alive(10 + i, NULL);
+		t->procs[i].has_dictionary = true;
+	}
+	t->label = fake_tuple(&t->f, w, 2);
+	mark = t->f.used;
+	(void)rec_of(SCOPE_KIND_GC_START, 1, pid_of(10));
+	assert_int_equal(give(), 0);
+	is(0, "label", "\"{<0.5.0>,shop}\"");
+	is(0, "ancestors", NULL);
+
+	t->ancestors = fake_list(&t->f, w, 2, FAKE_NIL);
+	mark = t->f.used;
+	(void)rec_of(SCOPE_KIND_GC_START, 1, pid_of(11));
+	assert_int_equal(give(), 0);
+	is(2, "label", NULL);
+	is(2, "ancestors", "[\"<0.5.0>\",\"shop\"]");
+
+	t->label = atom("main");
+	(void)rec_of(SCOPE_KIND_GC_START, 1, pid_of(12));
+	assert_int_equal(give(), 0);
+	is(4, "label", "\"main\"");
+	is(4, "ancestors", "[\"<0.5.0>\",\"shop\"]");
+
+	t->ancestors = 0;
+	(void)rec_of(SCOPE_KIND_GC_START, 1, pid_of(13));
+	assert_int_equal(give(), 0);
+	is(6, "label", "\"main\"");
+
+	/* What can't be read is left out. */
+	t->label = 0x1230 | SCOPE_TAG_LIST;
+	(void)rec_of(SCOPE_KIND_GC_START, 1, pid_of(14));
+	assert_int_equal(give(), 0);
+	is(8, "label", NULL);
+
+	/* Contents that nobody asked for. */
+	open_decoder(ALL, 0);
+	t->label = atom("main");
+	(void)rec_of(SCOPE_KIND_GC_START, 1, pid_of(15));
+	assert_int_equal(give(), 0);
+	is(0, "label", NULL);
+}
+
+static void those_alive_are_introduced(void **state)
+{
+	struct scope_err err = { 0 };
+	uint64_t a = alive(1, "shop"), b = alive(2, NULL);
+
+	(void)state;
+	(void)rec_of(SCOPE_KIND_GC_START, 1, b);
+	assert_int_equal(give(), 0);
+	forget();
+	assert_int_equal(scope_decoder_introduce(d, 7, &err), 0);
+	assert_int_equal(ngot, 1);
+	is(0, "pid", "\"<0.1.0>\"");
+	is(0, "name", "\"shop\"");
+	is(0, "mono", "7");
+	assert_int_equal(scope_decoder_whereis(d, "shop"), a);
+	assert_int_equal(scope_decoder_introduce(d, 8, &err), 0);
+	assert_int_equal(ngot, 1);
+	/* Only those in the set. */
+	open_decoder(ALL, 64);
+	the_set = b;
+	assert_int_equal(scope_decoder_introduce(d, 7, &err), 0);
+	assert_int_equal(ngot, 1);
+	is(0, "pid", "\"<0.2.0>\"");
+}
+
+/* -- messages ---------------------------------------------------------------- */
+
+static int send(uint64_t ts, uint64_t from, uint64_t to, uint64_t msg,
+		uint64_t addr)
+{
+	struct scope_rec *rec =
+		rec_of(SCOPE_KIND_MSG_SEND, ts, scope_is_pid(from) ? from : 0);
+
+	rec->msg.to = to;
+	rec->msg.msg = msg;
+	rec->msg.from = from;
+	rec->msg.addr = addr;
+	return give();
+}
+
+static int receive(uint64_t ts, uint64_t from, uint64_t to, uint64_t msg,
+		   uint64_t addr)
+{
+	struct scope_rec *rec = rec_of(SCOPE_KIND_MSG_RECEIVE, ts, to);
+
+	rec->msg.to = to;
+	rec->msg.msg = msg;
+	rec->msg.from = from;
+	rec->msg.addr = addr;
+	rec->msg.mailbox = 3;
+	return give();
+}
+
+static uint64_t a_message(void)
+{
+	uint64_t w[2] = { fake_int(5), fake_int(6) };
+
+	return fake_tuple(&t->f, w, 2);
+}
+
+static void a_message_is_told_at_both_ends(void **state)
+{
+	uint64_t a = alive(1, "shop"), b = alive(2, "main");
+
+	(void)state;
+	assert_int_equal(send(10, a, b, a_message(), 0xab0), 0);
+	assert_int_equal(ngot, 3);
+	is(2, "kind", "\"msg.send\"");
+	is(2, "pid", "\"<0.1.0>\"");
+	is(2, "name", "\"shop\"");
+	is(2, "from", NULL);
+	is(2, "to", "\"<0.2.0>\"");
+	is(2, "to_name", "\"main\"");
+	is(2, "msg", "\"{5,6}\"");
+	is(2, "msg_words", "3");
+	is(2, "truncated", "false");
+	is(2, "alias", NULL);
+	is(2, "dist", NULL);
+	is(2, "corr", "\"m-ab0-1\"");
+	assert_int_equal(receive(25, a, b, a_message(), 0xab0), 0);
+	is(3, "kind", "\"msg.receive\"");
+	is(3, "pid", "\"<0.2.0>\"");
+	is(3, "from", "\"<0.1.0>\"");
+	is(3, "from_name", "\"shop\"");
+	is(3, "msg", "\"{5,6}\"");
+	is(3, "wait_ns", "15");
+	is(3, "mailbox", "3");
+	is(3, "corr", "\"m-ab0-1\"");
+	is(3, "sure", NULL);
+	/* It was taken. */
+	assert_int_equal(receive(30, a, b, a_message(), 0xab0), 0);
+	is(4, "corr", NULL);
+	is(4, "wait_ns", NULL);
+	/* Moved meanwhile: order decides. */
+	assert_int_equal(send(40, a, b, a_message(), 0x100), 0);
+	assert_int_equal(receive(50, a, b, a_message(), 0x200), 0);
+	is(6, "corr", "\"m-100-2\"");
+	is(6, "sure", "\"order\"");
+	is(6, "wait_ns", "10");
+	/* Times that go backwards tell no wait. */
+	assert_int_equal(send(90, a, b, fake_int(1), 0x300), 0);
+	assert_int_equal(receive(80, a, b, fake_int(1), 0x300), 0);
+	is(8, "corr", "\"m-300-3\"");
+	is(8, "wait_ns", NULL);
+}
+
+static void who_ends_takes_its_mailbox_along(void **state)
+{
+	uint64_t a = alive(1, NULL), b = alive(2, NULL);
+
+	(void)state;
+	assert_int_equal(send(10, a, b, fake_int(1), 0xab0), 0);
+	(void)rec_of(SCOPE_KIND_PROC_EXIT, 20, b);
+	assert_int_equal(give(), 0);
+	assert_int_equal(receive(30, a, b, fake_int(1), 0xab0), 0);
+	is(ngot - 1, "corr", NULL);
+}
+
+static void where_a_message_comes_from(void **state)
+{
+	uint64_t to = alive(2, NULL), ext[1] = { pid_of(3) >> 4 }, addr = 0x100;
+	uint64_t cases[3] = { port_of(4), atom("clock_service"), 0 };
+	static const char *const says[] = { "\"port\"", "\"timer\"",
+					    "\"system\"" };
+	uint64_t remote;
+
+	(void)state;
+	(void)rec_of(SCOPE_KIND_GC_START, 1, to);
+	assert_int_equal(give(), 0);
+	for (unsigned i = 0; i < 3; i++, addr += 64) {
+		forget();
+		assert_int_equal(send(1, cases[i], to, fake_int(1), addr), 0);
+		assert_int_equal(receive(2, cases[i], to, fake_int(1), addr),
+				 0);
+		for (unsigned k = 0; k < 2; k++) {
+			is(k, "from", says[i]);
+			is(k, "port", i ? NULL : "\"#Port<0.4>\"");
+		}
+		is(0, "pid", NULL);
+	}
+	/* A process of another node; in external format, so no contents. */
+	forget();
+	atom("n@h");
+	remote = fake_external(&t->f, t->f.l->sub.ext_pid, ext, 1);
+	(void)rec_of(SCOPE_KIND_MSG_SEND, 1, 0);
+	r.rec.msg.from = remote;
+	r.rec.msg.to = to;
+	r.rec.flags = SCOPE_F_DIST;
+	assert_int_equal(give(), 0);
+	is(0, "dist", "true");
+	is(0, "msg", NULL);
+	is(0, "msg_words", NULL);
+	assert_non_null(json_object_get(got[0], "from"));
+	(void)rec_of(SCOPE_KIND_MSG_SEND, 1, 0);
+	r.rec.msg.to = to;
+	r.rec.flags = SCOPE_F_DIST;
+	assert_int_equal(give(), 0);
+	is(1, "from", "\"dist\"");
+}
+
+static void an_alias_is_told(void **state)
+{
+	uint64_t a = alive(1, NULL);
+	struct scope_rec *rec = rec_of(SCOPE_KIND_MSG_SEND, 1, a);
+
+	(void)state;
+	rec->msg.from = a;
+	rec->msg.alias = fake_ref(&t->f, 1, 2, 3);
+	rec->msg.msg = atom("ok");
+	rec->flags = SCOPE_F_ALIAS;
+	assert_int_equal(give(), 0);
+	is(1, "to", NULL);
+	is(1, "alias", "true");
+	is(1, "alias_ref", "\"#Ref<0.3.2.1>\"");
+	is(1, "msg", "\"ok\"");
+	is(1, "corr", "\"m-0-1\"");
+}
+
+/* DOWN and EXIT messages are what the signals became. */
+static void signals_become_messages(void **state)
+{
+	uint64_t a = alive(1, NULL), b = alive(2, NULL), w[5];
+	struct scope_rec *rec;
+
+	(void)state;
+	rec = rec_of(SCOPE_KIND_PROC_EXIT_SIGNAL, 10, a);
+	rec->exit_signal.from = a;
+	rec->exit_signal.to = b;
+	assert_int_equal(give(), 0);
+	rec = rec_of(SCOPE_KIND_PROC_DOWN, 20, b);
+	rec->link.to = a;
+	rec->link.ref = fake_ref(&t->f, 1, 2, 3);
+	assert_int_equal(give(), 0);
+	is(3, "corr", "\"m-0-2\"");
+	forget();
+
+	w[0] = atom("DOWN");
+	w[1] = fake_ref(&t->f, 1, 2, 4);
+	w[2] = atom("process");
+	w[3] = a;
+	w[4] = atom("normal");
+	assert_int_equal(receive(30, 0, b, fake_tuple(&t->f, w, 5), 0xab0), 0);
+	is(0, "corr", NULL);
+	is(0, "from", "\"system\"");
+	w[1] = fake_ref(&t->f, 1, 2, 3);
+	assert_int_equal(receive(31, 0, b, fake_tuple(&t->f, w, 5), 0xab0), 0);
+	is(1, "corr", "\"m-0-2\"");
+	is(1, "from", "\"signal\"");
+	is(1, "wait_ns", "11");
+	is(1, "sure", NULL);
+	w[0] = atom("EXIT");
+	w[1] = a;
+	w[2] = atom("normal");
+	assert_int_equal(receive(32, a, b, fake_tuple(&t->f, w, 3), 0xab0), 0);
+	is(2, "corr", "\"m-0-1\"");
+	is(2, "from", "\"signal\"");
+	w[0] = atom("ok");
+	assert_int_equal(receive(33, 0, b, fake_tuple(&t->f, w, 3), 0xab0), 0);
+	is(3, "corr", NULL);
+}
+
+/* Without receives there is nothing to match. */
+static void one_end_alone_has_no_number(void **state)
+{
+	uint64_t a = alive(1, NULL), b = alive(2, NULL);
+
+	(void)state;
+	open_decoder(ALL & ~SCOPE_KIND_BIT(SCOPE_KIND_MSG_RECEIVE), 64);
+	assert_int_equal(send(10, a, b, a_message(), 0xab0), 0);
+	is(2, "corr", NULL);
+	assert_int_equal(receive(20, a, b, a_message(), 0xab0), 1);
+	assert_int_equal(ngot, 3);
+}
+
+/* -- the rest ---------------------------------------------------------------- */
+
+static void collections_are_told(void **state)
+{
+	static const char *const why[] = { "\"heap\"", "\"bif\"", "\"runtime\"",
+					   NULL, NULL, NULL };
+	uint64_t pid = alive(1, NULL);
+	struct scope_rec *rec;
+
+	(void)state;
+	for (unsigned i = 0; i < 6; i++) {
+		forget();
+		for (unsigned end = 0; end < 2; end++) {
+			rec = rec_of(end ? SCOPE_KIND_GC_END :
+					   SCOPE_KIND_GC_START,
+				     5, pid);
+			rec->gc.heap_before = 100;
+			rec->gc.size_before = 233;
+			rec->gc.need = 7;
+			rec->gc.caller = BIAS + 0x1000 * i + 1;
+			if (end) {
+				rec->flags = SCOPE_F_MAJOR | SCOPE_F_DIRTY;
+				rec->gc.heap_after = 50;
+				rec->gc.size_after = 144;
+				rec->gc.pause_ns = 999;
+			}
+			assert_int_equal(give(), 0);
+			is(ngot - 1, "major", end ? "true" : NULL);
+			is(ngot - 1, "dirty", end ? "true" : NULL);
+			is(ngot - 1, "heap_before_words", "100");
+			is(ngot - 1, "heap_after_words", end ? "50" : NULL);
+			is(ngot - 1, "heap_size_before_words", "233");
+			is(ngot - 1, "heap_size_after_words",
+			   end ? "144" : NULL);
+			is(ngot - 1, "need_words", "7");
+			is(ngot - 1, "pause_ns", end ? "999" : NULL);
+			is(ngot - 1, "reason", why[i]);
+		}
+	}
+	rec = rec_of(SCOPE_KIND_GC_START, 5, pid);
+	rec->gc.caller = BIAS + 1;
+	assert_int_equal(give(), 0);
+	is(ngot - 1, "reason", "\"forced\"");
+	/* More callers than are remembered. */
+	for (uint64_t i = 0; i < 1000; i++) {
+		forget();
+		rec = rec_of(SCOPE_KIND_GC_START, 5, pid);
+		rec->gc.caller = i == 999 ? BIAS + 0x2000 : 16 * i;
+		assert_int_equal(give(), 0);
+	}
+	is(0, "reason", "\"runtime\"");
+}
+
+static void code_is_told(void **state)
+{
+	struct scope_rec *rec = rec_of(SCOPE_KIND_CODE_LOAD, 1, 0);
+	static const char gone[] = "\"module: its JIT entry was gone\"";
+
+	(void)state;
+	rec->code.entry = 0x9000;
+	assert_int_equal(give(), 0);
+	is(0, "kind", "\"code.load\"");
+	is(0, "module", "\"shop\"");
+	is(0, "functions", "3");
+	is(0, "code_bytes", "1000");
+	is(0, "pid", NULL);
+	t->code_gone = true;
+	rec = rec_of(SCOPE_KIND_CODE_UNLOAD, 2, 0);
+	rec->code.entry = 0x9000;
+	assert_int_equal(give(), 0);
+	is(1, "module", "\"shop\"");
+	is(1, "functions", "3");
+	rec = rec_of(SCOPE_KIND_CODE_UNLOAD, 2, 0);
+	rec->code.entry = 0x9100;
+	assert_int_equal(give(), 0);
+	is(2, "module", NULL);
+	is(2, "unreadable", gone);
+	rec = rec_of(SCOPE_KIND_CODE_LOAD, 2, 0);
+	rec->code.entry = 0x9200;
+	assert_int_equal(give(), 0);
+	is(3, "unreadable", gone);
+	rec = rec_of(SCOPE_KIND_CODE_UNLOAD, 2, 0);
+	rec->code.module = atom("main");
+	assert_int_equal(give(), 0);
+	is(4, "module", "\"main\"");
+	is(4, "functions", NULL);
+}
+
+/* jit_descriptor: version, action, relevant entry, first entry (gdb). */
+static void code_that_is_there_is_learned(void **state)
+{
+	struct scope_rec *rec;
+	uint64_t entries[2][4] = { { 0 } }, at[2];
+
+	(void)state;
+	at[1] = fake_words(&t->f, entries[1], 4);
+	entries[0][0] = at[1];
+	at[0] = fake_words(&t->f, entries[0], 4);
+	mark = t->f.used;
+	fake_put(&t->f, fake_at(2), &at[0], 8);
+	scope_decoder_learn_code(d);
+	t->code_gone = true;
+	for (unsigned i = 0; i < 2; i++) {
+		rec = rec_of(SCOPE_KIND_CODE_UNLOAD, 2, 0);
+		rec->code.entry = at[i];
+		assert_int_equal(give(), 0);
+		is(i, "module", "\"shop\"");
+	}
+	assert_int_equal(ngot, 2);
+	/* A circle has an end. */
+	fake_put(&t->f, at[1], &at[0], 8);
+	scope_decoder_learn_code(d);
+}
+
+static void losses_are_told(void **state)
+{
+	struct scope_rec *rec;
+
+	(void)state;
+	for (unsigned cause = 0; cause < SCOPE_LOSS_MAX; cause++) {
+		forget();
+		rec = rec_of(SCOPE_KIND_LOSS, 3000, 0);
+		rec->cpu = 3;
+		rec->a[0] = SCOPE_KIND_MSG_SEND;
+		rec->a[1] = cause;
+		rec->a[2] = 17;
+		rec->a[3] = 2000;
+		assert_int_equal(give(), 0);
+		assert_int_equal(ngot, 1);
+		is(0, "kind", "\"loss\"");
+		if (cause == SCOPE_LOSS_RING)
+			is(0, "cause", "\"ring_full\"");
+		is(0, "of", "\"msg.send\"");
+		is(0, "stage", "\"kernel\"");
+		is(0, "cpu", "3");
+		is(0, "count", "17");
+		is(0, "from", "5000002000");
+		is(0, "to", "5000003000");
+		is(0, "scheduler", NULL);
+	}
+	/* Of what nobody asked for nothing is missed. */
+	open_decoder(ALL & ~SCOPE_KIND_BIT(SCOPE_KIND_MSG_SEND), 64);
+	rec = rec_of(SCOPE_KIND_LOSS, 3000, 0);
+	rec->a[0] = SCOPE_KIND_MSG_SEND;
+	assert_int_equal(give(), 1);
+	assert_int_equal(ngot, 0);
+}
+
+static bool comes_from_below(unsigned kind)
+{
+	return kind == SCOPE_KIND_LOSS ||
+	       (kind < SCOPE_KIND_WIRE_MAX && scope_kind_info(kind)->name);
+}
+
+static void unknown_kinds_are_refused(void **state)
+{
+	uint64_t pid = alive(1, NULL);
+
+	(void)state;
+	for (unsigned kind = 0; kind < 65536; kind++) {
+		if (comes_from_below(kind))
+			continue;
+		(void)rec_of(kind, 1, pid);
+		assert_int_equal(give(), -EBADMSG);
+	}
+	for (uint64_t of = 0; of < 300; of++) {
+		(void)rec_of(SCOPE_KIND_LOSS, 1, 0);
+		r.rec.a[0] = of;
+		assert_int_equal(give(), of < SCOPE_KIND_MAX &&
+					 scope_kind_info((unsigned)of)->name ?
+						 0 : -EBADMSG);
+		forget();
+	}
+	(void)rec_of(SCOPE_KIND_LOSS, 1, 0);
+	r.rec.a[0] = 1ull << 32 | SCOPE_KIND_MSG_SEND;
+	assert_int_equal(give(), -EBADMSG);
+	assert_int_equal(ngot, 0);
+	assert_int_equal(t->looks, 0);
+}
+
+/* Kinds that nobody asked for: no events, but what they teach is kept. */
+static void the_tables_learn_from_all_kinds(void **state)
+{
+	uint64_t pid = alive(1, NULL);
+	struct scope_rec *rec;
+
+	(void)state;
+	open_decoder(SCOPE_KIND_BIT(SCOPE_KIND_GC_START), 64);
+	rec = rec_of(SCOPE_KIND_PROC_REGISTER, 1, pid);
+	rec->reg.name = atom("shop");
+	rec->reg.id = pid;
+	assert_int_equal(give(), 1);
+	assert_int_equal(ngot, 0);
+	(void)rec_of(SCOPE_KIND_GC_START, 2, pid);
+	assert_int_equal(give(), 0);
+	is(0, "name", "\"shop\"");
+	(void)rec_of(SCOPE_KIND_PROC_EXIT, 3, pid);
+	assert_int_equal(give(), 1);
+	assert_int_equal(ngot, 1);
+	/* Long after, the first one is forgotten: it is looked for again. */
+	(void)rec_of(SCOPE_KIND_PROC_EXIT, 20000000000, pid_of(3));
+	assert_int_equal(give(), 1);
+	t->looks = 0;
+	(void)rec_of(SCOPE_KIND_GC_START, 20000000001, pid);
+	assert_int_equal(give(), 0);
+	assert_int_equal(t->looks, 1);
+	is(1, "name", NULL);
+}
+
+static void no_words_no_contents(void **state)
+{
+	static const char *const contents[] = { "msg", "msg_words", "args",
+						"reason", "ref", "label",
+						"ancestors", "initial_call",
+						"truncated" };
+	uint64_t a = alive(1, NULL), b = alive(2, NULL), w[2] = { 0 };
+	struct scope_rec *rec;
+
+	(void)state;
+	t->procs[0].has_dictionary = t->procs[1].has_dictionary = true;
+	t->label = atom("main");
+	open_decoder(ALL, 0);
+	w[0] = w[1] = fake_int(4711);
+	for (unsigned kind = 1; kind < SCOPE_KIND_WIRE_MAX; kind++) {
+		if (!comes_from_below(kind) || kind == SCOPE_KIND_GC_START ||
+		    kind == SCOPE_KIND_GC_END)
+			continue;
+		rec = rec_of(kind, kind, a);
+		for (unsigned i = 0; i < 4; i++)
+			rec->a[i] = fake_tuple(&t->f, w, 2);
+		rec->a[0] = b;
+		if (kind == SCOPE_KIND_PROC_REGISTER ||
+		    kind == SCOPE_KIND_PROC_UNREGISTER) {
+			rec->reg.name = atom("shop");
+			rec->reg.id = b;
+		}
+		if (kind == SCOPE_KIND_CODE_LOAD ||
+		    kind == SCOPE_KIND_CODE_UNLOAD)
+			rec->code.module = atom("shop");
+		if (kind == SCOPE_KIND_PROC_EXIT)
+			rec->exit.reductions = 1;
+		assert_int_equal(give(), 0);
+	}
+	for (unsigned i = 0; i < ngot; i++) {
+		char *text = json_dumps(got[i], JSON_COMPACT);
+
+		for (size_t k = 0; k < sizeof(contents) / sizeof(*contents);
+		     k++)
+			is(i, contents[k], NULL);
+		assert_null(strstr(text, "4711"));
+		free(text);
+	}
+	assert_true(ngot > 12);
+}
+
+static uint64_t seed;
+
+static uint64_t rnd(uint64_t below)
+{
+	seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+	return (seed >> 33) % below;
+}
+
+/* Whatever is in a record: an event that is valid JSON, or a refusal. */
+static void nothing_in_a_record_is_trusted(void **state)
+{
+	uint64_t pick[16];
+
+	(void)state;
+	seed = 5;
+	for (unsigned i = 0; i < 5; i++)
+		(void)alive(1 + i, i & 1 ? "shop" : NULL);
+	for (unsigned i = 0; i < 16; i++)
+		pick[i] = i < 5 ? pid_of(1 + i) : i < 8 ? port_of(i) :
+						   (uint64_t)(i - 8) << 6 | 0xb;
+	for (unsigned n = 0; n < 30000; n++) {
+		uint64_t base = fake_at(4000);
+		struct scope_rec *rec;
+
+		rec = rec_of(1 + rnd(17), n, pick[rnd(16)]);
+		if (rec->kind == 17)
+			rec->kind = SCOPE_KIND_LOSS;
+		rec->flags = (__u32)(rnd(512));
+		rec->nwords = (__u16)(rnd(40));
+		rec->nsegs = (__u16)(rnd(4));
+		rec->len = SCOPE_REC_BYTES + 8u * (rec->nwords + rec->nsegs);
+		for (unsigned i = 0; i < rec->nwords; i++)
+			r.words[i] = rnd(3) ? pick[rnd(16)] :
+				     rnd(2) ? (rnd(16)) << 2 | (rnd(6)) << 6 :
+					      base + 8 * (rnd(40)) + (rnd(3));
+		for (unsigned i = 0; i < rec->nsegs; i++)
+			r.words[rec->nwords + i] =
+				SCOPE_SEG(rnd(5) ? base + 8 * (rnd(20)) : 0,
+					  rnd(3) ? rnd(20) : rnd(65536));
+		for (unsigned i = 0; i < 6; i++) {
+			uint64_t v = rnd(3);
+
+			rec->a[i] = v == 0 ? pick[rnd(16)] :
+				    v == 1 ? base + 8 * (rnd(40)) + (rnd(3)) :
+					     rnd(1ull << 31);
+		}
+		forget();
+		(void)scope_decoder_record(d, rec);
+		nrenamed = 0;
+	}
+}
+
+/* -- memory ------------------------------------------------------------------ */
+
+static void every_allocation_may_fail(void **state)
+{
+	struct scope_decode_opts opts = {
+		.kinds = ALL,
+		.emit = on_event,
+		.arg = &ngot,
+	};
+	struct scope_decoder *made = NULL;
+	long n = 0;
+	int rc;
+
+	(void)state;
+	do {
+		struct scope_err err = { 0 };
+
+		fault_in = n++;
+		rc = scope_decoder_new(t, &opts, &made, &err);
+		fault_in = -1;
+		assert_true(rc == 0 || rc == -ENOMEM);
+		assert_int_equal(rc != 0, made == NULL);
+		if (rc < 0)
+			assert_string_equal(err.text, "out of memory");
+	} while (rc != 0);
+	assert_true(n > 10);
+	scope_decoder_free(made);
+	scope_decoder_free(NULL);
+}
+
+/* Without memory for its tables it tells less, and goes on. */
+static void events_do_not_need_memory(void **state)
+{
+	uint64_t a = alive(1, NULL);
+	struct scope_rec *rec;
+
+	(void)state;
+	for (unsigned i = 0; i < 5000; i++) {
+		rec = rec_of(SCOPE_KIND_PROC_SPAWN, i, a);
+		rec->spawn.child = pid_of(10 + i);
+		rec->spawn.module = rec->spawn.function = atom("shop");
+		rec->spawn.args = FAKE_NIL;
+		if (i % 2)
+			rec_of(SCOPE_KIND_CODE_LOAD, i, 0)->code.entry =
+				0x9000 + 16 * i;
+		rec->len = SCOPE_REC_BYTES;
+		forget();
+		fault_in = 0; /* until the event is there */
+		assert_int_equal(scope_decoder_record(d, rec), 0);
+		fault_in = -1;
+		assert_true(ngot > 0);
+		is(ngot - 1, "kind", i % 2 ? "\"code.load\"" :
+					     "\"proc.spawn\"");
+	}
+}
+
+#define T(t, otp) cmocka_unit_test_setup_teardown(t, set_up_##otp, tear_down)
+#define TESTS(otp) \
+	T(a_spawn_is_told, otp), T(arguments_that_are_no_list, otp), \
+	T(what_proc_lib_runs_is_told, otp), T(signals_are_told, otp), \
+	T(links_and_monitors_are_told, otp), T(names_come_and_go, otp), \
+	T(ports_have_names_too, otp), \
+	T(one_that_is_not_known_is_looked_at_once, otp), \
+	T(labels_and_ancestors_are_told, otp), \
+	T(those_alive_are_introduced, otp), \
+	T(a_message_is_told_at_both_ends, otp), \
+	T(who_ends_takes_its_mailbox_along, otp), \
+	T(where_a_message_comes_from, otp), T(an_alias_is_told, otp), \
+	T(signals_become_messages, otp), T(one_end_alone_has_no_number, otp), \
+	T(collections_are_told, otp), T(code_is_told, otp), \
+	T(code_that_is_there_is_learned, otp), T(losses_are_told, otp), \
+	T(unknown_kinds_are_refused, otp), \
+	T(the_tables_learn_from_all_kinds, otp), \
+	T(no_words_no_contents, otp), T(nothing_in_a_record_is_trusted, otp)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TESTS(25), TESTS(27), T(every_allocation_may_fail, 25),
+		T(events_do_not_need_memory, 25),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
