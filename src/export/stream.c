@@ -31,6 +31,7 @@
 
 #define IDLE_MS 2
 #define IDLE_ROUNDS 50
+#define STALL_MS 800 /* a reader that takes nothing for so long is given up */
 #define FLUSH_STEP_NS 1000000
 #define CHUNK_BYTES (256u << 10)
 #define RESERVE_BYTES (64u << 10)
@@ -328,20 +329,29 @@ int scope_stream_put(struct scope_stream *s, const char *line, size_t len,
 	return 0;
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
 int scope_stream_flush(struct scope_stream *s, unsigned timeout_ms)
 {
 	struct timespec step = { .tv_nsec = FLUSH_STEP_NS };
-	struct timespec now, end;
+	uint64_t begun = now_ms(), moved = begun, tail = load(&s->tail);
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += timeout_ms / 1000;
-	end.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
 	while (load(&s->tail) != load(&s->head)) {
+		uint64_t now = now_ms();
+
 		if (load(&s->error))
 			return -EPIPE;
-		(void)clock_gettime(CLOCK_MONOTONIC, &now);
-		if ((now.tv_sec - end.tv_sec) * 1000000000L + now.tv_nsec -
-			    end.tv_nsec >= 0)
+		if (load(&s->tail) != tail) {
+			tail = load(&s->tail);
+			moved = now;
+		}
+		if (now - begun >= timeout_ms || now - moved >= STALL_MS)
 			return -ETIMEDOUT;
 		(void)nanosleep(&step, NULL);
 	}

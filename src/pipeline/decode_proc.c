@@ -166,7 +166,9 @@ void scope_decode_link(struct scope_decoder *d, const struct scope_rec *rec,
 		 rec->link.to);
 	if (down && d->opts.term_words)
 		add_term(ev, SCOPE_FIELD_REASON, rec->link.reason);
-	if (rec->link.ref && d->opts.term_words)
+	if (rec->link.ref && d->opts.term_words &&
+	    rec->kind != SCOPE_KIND_PROC_LINK &&
+	    rec->kind != SCOPE_KIND_PROC_UNLINK)
 		add_term(ev, SCOPE_FIELD_REF, rec->link.ref);
 	if (down && d->mailbox) {
 		struct scope_shape shape = {

@@ -26,6 +26,7 @@ class Watch:
         self.lost = collections.Counter()
         self.last_id, self.last_mono = None, 0
         self.summary = None
+        self.last_line, self.examples = '', []
 
     def take(self, line):
         try:
@@ -39,7 +40,9 @@ class Watch:
         self.last_id = ev['id']
         if ev.get('mono', self.last_mono) < self.last_mono:
             self.faults['time goes back'] += 1
+            self.examples.append([self.last_line, line])
         self.last_mono = ev.get('mono', self.last_mono)
+        self.last_line = line
         for key in ('mfa', 'initial_call'):
             if key in ev:
                 self.name(key, MFA.match(ev[key]), ev[key])
@@ -87,7 +90,7 @@ class Watch:
                 'resolved': self.resolved, 'unresolved': self.unresolved,
                 'lost': self.lost, 'ancestors': self.ancestors,
                 'queues': sorted(self.queues), 'payloads': sorted(self.payloads)[:20],
-                'summary': s}
+                'examples': self.examples[:5], 'summary': s}
 
 
 def main():

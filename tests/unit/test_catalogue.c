@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: MIT */
+/* Which functions of an emulator are probed: over one that is made here, of
+ * functions a few instructions long. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "probe/catalogue.h"
+
+#if defined(__x86_64__)
+
+#define TEXT 0x1000ull /* address of the first function; each takes STEP */
+#define STEP 0x40
+#define FILE_OFFSET 0x800ull
+#define WIRE ((1ull << SCOPE_KIND_WIRE_MAX) - 1)
+
+/* A static function's name is known here only. */
+static const char *const functions[] = {
+	"erts_register_name",
+	"erts_unregister_name",
+	"erl_create_process",
+	"erts_do_exit_process",
+	"erts_proc_sig_send_exit",
+	"erts_proc_sig_send_link_exit",
+	"erts_proc_sig_send_link",
+	"erts_proc_sig_send_unlink",
+	"erts_proc_sig_send_monitor",
+	"erts_proc_sig_send_demonitor",
+	"erts_proc_sig_send_monitor_down",
+	"erts_queue_message",
+	"erts_queue_message_token",
+	"erts_queue_proc_message",
+	"erts_queue_proc_messages",
+	"erts_queue_dist_message",
+	"erts_proc_sig_send_to_alias",
+	"~beam_jit_remove_message",
+	"erts_garbage_collect_nobump",
+	"__jit_debug_register_code",
+	"static garbage_collect",
+	"static queue_messages",
+	"bif erts_internal:purge_module/2",
+};
+#define NFUNCTIONS (sizeof(functions) / sizeof(*functions))
+
+struct scope_target {
+	struct scope_target_info info;
+	uint8_t text[NFUNCTIONS * STEP];
+	bool is_gone[NFUNCTIONS];
+};
+
+static struct scope_target t;
+
+static size_t place_of(const char *name)
+{
+	for (size_t i = 0; i < NFUNCTIONS; i++)
+		if (!strcmp(functions[i], name))
+			return i;
+	fail_msg("%s is no function here", name);
+	return 0;
+}
+
+static uint64_t address_of(const char *name)
+{
+	return TEXT + STEP * place_of(name);
+}
+
+static int symbol_at(size_t i, struct scope_symbol *ret_sym)
+{
+	if (t.is_gone[i])
+		return -ENOENT;
+	*ret_sym = (struct scope_symbol){
+		.name = functions[i],
+		.vaddr = TEXT + STEP * i,
+		.size = STEP,
+		.offset = FILE_OFFSET + STEP * i,
+	};
+	return 0;
+}
+
+const struct scope_target_info *
+scope_target_info(const struct scope_target *target)
+{
+	return &target->info;
+}
+
+int scope_target_symbol(const struct scope_target *target, const char *name,
+			struct scope_symbol *ret_sym)
+{
+	(void)target;
+	return symbol_at(place_of(name), ret_sym);
+}
+
+int scope_target_function(const struct scope_target *target, uint64_t vaddr,
+			  struct scope_symbol *ret_fn)
+{
+	int r;
+
+	(void)target;
+	if (vaddr < TEXT || vaddr - TEXT >= sizeof(t.text))
+		return -ENOENT;
+	r = symbol_at((vaddr - TEXT) / STEP, ret_fn);
+	if (r == 0)
+		ret_fn->name = NULL;
+	return r;
+}
+
+const uint8_t *scope_target_text(const struct scope_target *target,
+				 uint64_t vaddr, size_t len)
+{
+	(void)target;
+	if (vaddr < TEXT || vaddr - TEXT > sizeof(t.text) ||
+	    len > sizeof(t.text) - (vaddr - TEXT))
+		return NULL;
+	return t.text + (vaddr - TEXT);
+}
+
+int scope_target_bif(const struct scope_target *target, const char *module,
+		     const char *function, unsigned arity,
+		     struct scope_symbol *ret_sym)
+{
+	char name[128];
+
+	(void)target;
+	(void)snprintf(name, sizeof(name), "bif %s:%s/%u", module, function,
+		       arity);
+	return symbol_at(place_of(name), ret_sym);
+}
+
+/* An instruction of five bytes that goes to a function: a call or a jump. */
+static void put_branch(const char *in, size_t at, uint8_t op, const char *to)
+{
+	uint8_t *code = t.text + STEP * place_of(in) + at;
+	int32_t rel = (int32_t)(address_of(to) - address_of(in) - at - 5);
+
+	code[0] = op;
+	memcpy(code + 1, &rel, 4);
+	code[5] = 0xc3;
+}
+
+static void make(const char *otp)
+{
+	memset(&t, 0, sizeof(t));
+	t.info.otp = otp;
+	for (size_t i = 0; i < NFUNCTIONS; i++) {
+		uint8_t *code = t.text + STEP * i;
+
+		memset(code, 0xcc, STEP);
+		code[0] = 0x55; /* push rbp */
+		code[1] = 0x5d; /* pop rbp */
+		code[2] = 0xc3; /* ret */
+	}
+	put_branch("erts_garbage_collect_nobump", 2, 0xe8,
+		   "static garbage_collect");
+}
+
+/* The erts_queue_*message* functions end in one. */
+static void make_tail(void)
+{
+	static const char *const from[] = {
+		"erts_queue_message", "erts_queue_message_token",
+		"erts_queue_proc_message", "erts_queue_proc_messages",
+	};
+
+	for (size_t i = 0; i < 4; i++) {
+		put_branch(from[i], 2, 0xe9, "static queue_messages");
+		t.text[STEP * place_of(from[i]) + 7] = 0xcc;
+	}
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	make("25");
+	make_tail();
+	return 0;
+}
+
+static struct scope_sites found;
+
+static void find(scope_kindset wanted)
+{
+	memset(&found, 0xee, sizeof(found));
+	scope_catalogue_find(&t, wanted, &found);
+	assert_in_range(found.n, 0, SCOPE_SITES_MAX);
+}
+
+static bool has(unsigned kind)
+{
+	return (found.found >> kind) & 1;
+}
+
+static unsigned count(enum scope_site site, bool is_return)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < found.n; i++)
+		n += found.site[i].site == site &&
+		     found.site[i].is_return == is_return;
+	return n;
+}
+
+static void every_kind_has_its_source(void **state)
+{
+	static const char *const releases[] = { "24", "25", "26", "27", "28" };
+
+	(void)state;
+	for (size_t i = 0; i < 5; i++) {
+		bool purge = i < 2;
+
+		t.info.otp = releases[i];
+		find(WIRE);
+		for (unsigned k = 1; k < SCOPE_KIND_WIRE_MAX; k++) {
+			bool is_kind = scope_kind_info(k)->name;
+
+			assert_int_equal(has(k), is_kind);
+			assert_string_equal(found.missing[k], "");
+			if (is_kind)
+				assert_memory_equal(found.source[k], "uprobe ",
+						    7);
+		}
+		assert_string_equal(found.source[SCOPE_KIND_PROC_SPAWN],
+				    "uprobe erl_create_process");
+		assert_string_equal(found.source[SCOPE_KIND_PROC_EXIT_SIGNAL],
+				    "uprobe erts_proc_sig_send_exit, "
+				    "erts_proc_sig_send_link_exit");
+		assert_string_equal(found.source[SCOPE_KIND_MSG_SEND],
+				    "uprobe queue_messages, "
+				    "erts_queue_dist_message, "
+				    "erts_proc_sig_send_to_alias");
+		assert_string_equal(found.source[SCOPE_KIND_MSG_RECEIVE],
+				    "uprobe beam_jit_remove_message");
+		assert_string_equal(found.source[SCOPE_KIND_GC_END],
+				    "uprobe garbage_collect");
+		assert_string_equal(
+			found.source[SCOPE_KIND_CODE_UNLOAD],
+			purge ? "uprobe erts_internal:purge_module/2" :
+				"uprobe __jit_debug_register_code");
+		assert_int_equal(count(SCOPE_SITE_PURGE, false), purge);
+		assert_int_equal(count(SCOPE_SITE_PURGE, true), purge);
+		assert_int_equal(count(SCOPE_SITE_JIT_CODE, false), 1);
+	}
+	t.info.otp = "29";
+	find(WIRE);
+	assert_string_equal(found.source[SCOPE_KIND_MSG_SEND],
+			    "uprobe queue_messages, erts_queue_dist_message");
+	assert_int_equal(count(SCOPE_SITE_ALIAS, false), 0);
+}
+
+static void old_releases_have_few(void **state)
+{
+	(void)state;
+	t.info.otp = "23";
+	find(WIRE);
+	assert_true(has(SCOPE_KIND_PROC_SPAWN) && has(SCOPE_KIND_GC_END));
+	assert_false(has(SCOPE_KIND_MSG_SEND));
+	assert_string_equal(found.missing[SCOPE_KIND_MSG_SEND],
+			    "no source is known for OTP 23");
+	assert_string_equal(found.missing[SCOPE_KIND_PROC_LINK],
+			    "no source is known for OTP 23");
+	assert_string_equal(found.source[SCOPE_KIND_MSG_SEND], "");
+}
+
+/* Without a common tail each of the functions is probed. */
+static void queues_without_a_tail(void **state)
+{
+	(void)state;
+	make("25");
+	find(SCOPE_KIND_BIT(SCOPE_KIND_MSG_SEND));
+	assert_true(has(SCOPE_KIND_MSG_SEND));
+	assert_memory_equal(found.source[SCOPE_KIND_MSG_SEND],
+			    "uprobe erts_queue_*message*,", 28);
+	assert_int_equal(count(SCOPE_SITE_QUEUE_TAIL, false), 0);
+	assert_int_equal(count(SCOPE_SITE_QUEUE_MESSAGE, false), 2);
+	assert_int_equal(count(SCOPE_SITE_QUEUE_PROC, false), 1);
+	assert_int_equal(count(SCOPE_SITE_QUEUE_PROCS, false), 1);
+	/* Two of them end elsewhere than the others: the same. */
+	make_tail();
+	put_branch("erts_queue_message", 2, 0xe9, "static garbage_collect");
+	t.text[STEP * place_of("erts_queue_message") + 7] = 0xcc;
+	find(SCOPE_KIND_BIT(SCOPE_KIND_MSG_SEND));
+	assert_int_equal(count(SCOPE_SITE_QUEUE_TAIL, false), 0);
+	assert_int_equal(count(SCOPE_SITE_QUEUE_MESSAGE, false), 2);
+	/* Part of them is not enough. */
+	t.is_gone[place_of("erts_queue_proc_message")] = true;
+	find(SCOPE_KIND_BIT(SCOPE_KIND_MSG_SEND));
+	assert_false(has(SCOPE_KIND_MSG_SEND));
+	assert_string_equal(found.missing[SCOPE_KIND_MSG_SEND],
+			    "function erts_queue_proc_message is not found in "
+			    "this build");
+}
+
+/* Take each function away: exactly the kinds that need it are missing, and
+ * they say what they lack. */
+static void what_is_missing_is_named(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < NFUNCTIONS; i++) {
+		const char *name = strrchr(functions[i], ' ');
+		scope_kindset all;
+		unsigned lost = 0;
+
+		(void)set_up(NULL);
+		find(WIRE);
+		all = found.found;
+		t.is_gone[i] = true;
+		find(WIRE);
+		name = name ? name + 1 : functions[i];
+		assert_int_equal(found.found & ~all, 0);
+		for (unsigned k = 1; k < SCOPE_KIND_WIRE_MAX; k++) {
+			if (has(k) == ((all >> k) & 1)) {
+				assert_string_equal(found.missing[k], "");
+				continue;
+			}
+			lost++;
+			assert_non_null(strstr(found.missing[k], "function "));
+			/* A tail that is not there: its callers are used. */
+			assert_non_null(strstr(found.missing[k], name));
+		}
+		assert_int_equal(lost,
+				 !strcmp(name, "queue_messages") ||
+					 !strncmp(name, "erts_queue_m", 12) ||
+					 !strncmp(name, "erts_queue_p", 12) ?
+					 0 :
+				 strstr(name, "garbage") ? 2 : 1);
+	}
+}
+
+static void only_what_is_wanted_is_probed(void **state)
+{
+	(void)state;
+	find(0);
+	assert_int_equal(found.n, 0);
+	assert_int_equal(found.found, 0);
+	for (unsigned k = 1; k < SCOPE_KIND_WIRE_MAX; k++) {
+		find(SCOPE_KIND_BIT(k));
+		assert_int_equal(found.found, scope_kind_info(k)->name ?
+						      SCOPE_KIND_BIT(k) :
+						      0);
+		for (unsigned i = 1; i < SCOPE_KIND_WIRE_MAX; i++)
+			assert_string_equal(found.missing[i], "");
+	}
+	assert_int_equal(scope_catalogue_needs(0),
+			 SCOPE_KIND_BIT(SCOPE_KIND_PROC_REGISTER) |
+				 SCOPE_KIND_BIT(SCOPE_KIND_PROC_UNREGISTER));
+	assert_int_equal(scope_catalogue_needs(WIRE), WIRE);
+}
+
+/* Where entry and return are paired, both sit on the entry; kinds that share a
+ * function share its sites. */
+static void sites_are_what_programs_expect(void **state)
+{
+	(void)state;
+	/* The first instruction is single-stepped, the next one emulated. */
+	memcpy(t.text + STEP * place_of("erl_create_process"),
+	       "\x48\x83\xec\x08\x55\x5d\xc3", 7);
+	memcpy(t.text + STEP * place_of("erts_do_exit_process"),
+	       "\x48\x83\xec\x08\x55\x5d\xc3", 7);
+	find(WIRE);
+	assert_int_equal(count(SCOPE_SITE_GC, false), 1);
+	assert_int_equal(count(SCOPE_SITE_GC, true), 1);
+	for (size_t i = 0; i < found.n; i++) {
+		const struct scope_attach_site *s = &found.site[i];
+
+		assert_in_range(s->site, 1, SCOPE_SITE_MAX - 1);
+		assert_in_range(s->group, 0, SCOPE_GROUP_MAX - 1);
+		assert_non_null(scope_prog_name(s->prog));
+		assert_int_equal(s->is_return, s->prog == SCOPE_PROG_RETURN);
+		assert_in_range(s->offset, FILE_OFFSET,
+				FILE_OFFSET + sizeof(t.text) - 1);
+		assert_int_equal(s->is_return,
+				 strstr(s->what, " return") != NULL);
+		/* Each once. */
+		for (size_t k = 0; k < i; k++)
+			assert_false(found.site[k].site == s->site &&
+				     found.site[k].offset == s->offset &&
+				     found.site[k].is_return == s->is_return);
+		if (s->site == SCOPE_SITE_SPAWN) {
+			assert_int_equal(s->offset % STEP, 0);
+			assert_false(s->emulated);
+		} else if (s->site == SCOPE_SITE_EXIT) {
+			assert_string_equal(s->what, "erts_do_exit_process+4");
+			assert_int_equal(s->offset % STEP, 4);
+			assert_true(s->emulated);
+		} else {
+			assert_true(s->emulated);
+		}
+	}
+}
+
+/* Bytes that are no code: the kind is missing, nothing else happens. */
+static void what_is_no_code_is_no_source(void **state)
+{
+	(void)state;
+	memset(t.text + STEP * place_of("erts_do_exit_process"), 0x06, STEP);
+	memset(t.text + STEP * place_of("erts_garbage_collect_nobump"), 0x06,
+	       STEP);
+	find(WIRE);
+	assert_false(has(SCOPE_KIND_PROC_EXIT));
+	assert_string_equal(found.missing[SCOPE_KIND_PROC_EXIT],
+			    "function erts_do_exit_process is not found in "
+			    "this build");
+	assert_false(has(SCOPE_KIND_GC_START) || has(SCOPE_KIND_GC_END));
+	assert_true(has(SCOPE_KIND_PROC_SPAWN));
+	/* A call that leads into the middle of a function. */
+	(void)set_up(NULL);
+	t.text[STEP * place_of("erts_garbage_collect_nobump") + 3] += 1;
+	find(WIRE);
+	assert_false(has(SCOPE_KIND_GC_END));
+}
+
+static void programs_have_names(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < SCOPE_PROG_MAX; i++)
+		assert_memory_equal(scope_prog_name(i), "on_", 3);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(every_kind_has_its_source, set_up),
+		cmocka_unit_test_setup(old_releases_have_few, set_up),
+		cmocka_unit_test_setup(queues_without_a_tail, set_up),
+		cmocka_unit_test_setup(what_is_missing_is_named, set_up),
+		cmocka_unit_test_setup(only_what_is_wanted_is_probed, set_up),
+		cmocka_unit_test_setup(sites_are_what_programs_expect, set_up),
+		cmocka_unit_test_setup(what_is_no_code_is_no_source, set_up),
+		cmocka_unit_test_setup(programs_have_names, set_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+#else
+
+int main(void)
+{
+	return cmocka_run_group_tests((struct CMUnitTest[]){ { 0 } }, NULL,
+				      NULL);
+}
+
+#endif
