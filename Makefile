@@ -81,7 +81,7 @@ FORCE:
 # -- the kernel side: one object, embedded in the program ----------------------
 bpf_arch   := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(shell uname -m)))
 bpf_cflags := -target bpf -mcpu=v3 -g -O2 -Wall -Wextra -Werror -Iinclude -Ibpf \
-	-I/usr/include/$(shell $(CC) -dumpmachine 2>/dev/null)
+	-I/usr/include/$(shell uname -m)-linux-gnu
 
 $(B)/%.bpf.o: %.bpf.c
 	$(call say,BPF)

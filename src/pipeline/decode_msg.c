@@ -2,6 +2,19 @@
 /* Messages: where they come from, and which send a receive belongs to. */
 #include "pipeline/decode_int.h"
 
+/* An alias is copied behind the message that was sent to it: its words, which
+ * are not there when the message is received. */
+static uint32_t alias_words(const struct scope_image *im, uint64_t alias)
+{
+	uint64_t seg = im->nsegs ? im->segs[im->nsegs - 1] : 0;
+	uint64_t end = SCOPE_SEG_ADDR(seg) + 8 * SCOPE_SEG_WORDS(seg);
+	uint64_t addr = SCOPE_PTR(alias);
+
+	if (!SCOPE_SEG_ADDR(seg) || addr < SCOPE_SEG_ADDR(seg) || addr >= end)
+		return 0;
+	return (uint32_t)((end - addr) / 8);
+}
+
 static struct scope_shape shape_of(const struct scope_event *ev,
 				   const struct scope_rec *rec)
 {
@@ -31,6 +44,8 @@ static struct scope_shape shape_of(const struct scope_event *ev,
 		if (SCOPE_TAG(s.first) == SCOPE_TAG_LIST ||
 		    SCOPE_TAG(s.first) == SCOPE_TAG_BOXED)
 			s.first = 0;
+		if (rec->flags & SCOPE_F_ALIAS)
+			s.words -= alias_words(&ev->image, rec->msg.alias);
 	}
 	return s;
 }
@@ -62,11 +77,7 @@ static void add_message(struct scope_decoder *d, struct scope_event *ev,
 {
 	uint32_t words = 0;
 
-	if (rec->flags & SCOPE_F_DIST) {
-		scope_event_add_u(ev, SCOPE_FIELD_DIST, 1);
-		return;
-	}
-	if (!d->opts.term_words)
+	if ((rec->flags & SCOPE_F_DIST) || !d->opts.term_words)
 		return;
 	for (size_t i = 0; i < ev->image.nsegs; i++)
 		if (SCOPE_SEG_ADDR(ev->image.segs[i]))
@@ -90,6 +101,8 @@ void scope_decode_send(struct scope_decoder *d, const struct scope_rec *rec,
 		scope_event_add_u(ev, SCOPE_FIELD_ALIAS, 1);
 		add_term(ev, SCOPE_FIELD_ALIAS_REF, rec->msg.alias);
 	}
+	if (rec->flags & SCOPE_F_DIST)
+		scope_event_add_u(ev, SCOPE_FIELD_DIST, 1);
 	if (d->mailbox)
 		add_corr(ev, rec->msg.addr,
 			 scope_mailbox_sent(d->mailbox, rec->msg.to,
@@ -157,6 +170,8 @@ void scope_decode_receive(struct scope_decoder *d, const struct scope_rec *rec,
 		add_origin(d, ev, rec);
 	}
 	add_message(d, ev, rec);
+	if (rec->flags & SCOPE_F_DIST)
+		scope_event_add_u(ev, SCOPE_FIELD_DIST, 1);
 	if (found && rec->ts_ns >= m.ts_ns)
 		scope_event_add_u(ev, SCOPE_FIELD_WAIT_NS,
 				  rec->ts_ns - m.ts_ns);

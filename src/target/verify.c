@@ -63,6 +63,7 @@ struct sample {
 	unsigned stable, stable_bad;
 	unsigned moving, moving_bad;
 	unsigned no_state; /* of both, with a state of 0 */
+	unsigned links_bad; /* of the stable ones */
 	bool has_init;
 };
 
@@ -125,6 +126,26 @@ static bool is_stable(struct scope_target *t, uint64_t addr, const uint8_t *p,
 	       memcmp(p, again, n) == 0;
 }
 
+/* The root of its links, if it has any: erl_monitor_link.h, link types are 10
+ * to 12 in OTP 25 and 27. What monitors and links are told by lies alike. */
+static bool are_links_sound(struct scope_target *t, const uint8_t *p)
+{
+	const struct scope_layout *l = t->vm.layout;
+	uint64_t root = at(p, l->p_links), other;
+	uint8_t node[64];
+	uint16_t type;
+
+	if (!root)
+		return true;
+	if (scope_target_read(t, root, node, sizeof(node)) < 0)
+		return false;
+	other = at(node, l->ml_other);
+	memcpy(&type, node + l->ml_type, sizeof(type));
+	return type >= 10 && type <= 12 &&
+	       (scope_is_pid(other) || scope_is_port(other) ||
+		SCOPE_TAG(other) == SCOPE_TAG_BOXED);
+}
+
 static int look(void *arg, uint64_t addr, const uint8_t *p)
 {
 	struct sample *s = arg;
@@ -147,6 +168,9 @@ static int look(void *arg, uint64_t addr, const uint8_t *p)
 	if (is_stable(s->t, addr, p, state)) {
 		s->stable++;
 		s->stable_bad += !ok;
+		/* Still the same process afterwards, or it says nothing. */
+		if (!are_links_sound(s->t, p) && is_stable(s->t, addr, p, state))
+			s->links_bad++;
 	} else {
 		s->moving++;
 		s->moving_bad += !ok;
@@ -168,6 +192,8 @@ static int check_processes(struct scope_target *t, struct scope_err *err)
 	if (s.stable_bad || s.no_state * 2 > s.stable + s.moving ||
 	    s.moving_bad > 2 + (s.stable + s.moving) * TORN_PERCENT / 100)
 		return misfit(t, err, "its processes are not as known");
+	if (s.links_bad)
+		return misfit(t, err, "its links are not as known");
 	/* init is the first process, but gets its name later. */
 	return s.has_init ? 0 : -EAGAIN;
 }

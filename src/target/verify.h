@@ -4,7 +4,8 @@
  *
  * Checked: the first atoms; every process seen (its id is a pid and leads
  *          back to it; heap <= htop <= stop <= hend, and the size agrees); a
- *          process named init that runs erl_init:start/2; the schedulers'
+ *          process named init that runs erl_init:start/2; the roots of their
+ *          links; the schedulers'
  *          numbers at their stride; the offsets that the JIT's own code uses.
  * Errors:  -EAGAIN the node has not come up so far; -ENOTSUP the layout does
  *          not fit, with words; -EFAULT -ESRCH -ENOMEM.

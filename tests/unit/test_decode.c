@@ -179,6 +179,10 @@ static void links_and_monitors_are_told(void **state)
 		SCOPE_KIND_PROC_LINK, SCOPE_KIND_PROC_UNLINK,
 		SCOPE_KIND_PROC_MONITOR, SCOPE_KIND_PROC_DEMONITOR,
 	};
+	static const char *const names[] = {
+		"\"proc.link\"", "\"proc.unlink\"", "\"proc.monitor\"",
+		"\"proc.demonitor\"",
+	};
 	uint64_t pid = alive(1, NULL), to = alive(2, "main");
 	struct scope_rec *rec;
 
@@ -197,11 +201,7 @@ static void links_and_monitors_are_told(void **state)
 			rec->link.ref = fake_ref(&t->f, 1, 2, 3);
 		assert_int_equal(give(), 0);
 		assert_int_equal(ngot, 1);
-		is(0, "kind", NULL ? NULL :
-			      i == 0 ? "\"proc.link\"" :
-			      i == 1 ? "\"proc.unlink\"" :
-			      i == 2 ? "\"proc.monitor\"" :
-				       "\"proc.demonitor\"");
+		is(0, "kind", names[i]);
 		is(0, "to", "\"<0.2.0>\"");
 		is(0, "to_name", "\"main\"");
 		is(0, "ref", has_ref ? "\"#Ref<0.3.2.1>\"" : NULL);
