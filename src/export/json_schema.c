@@ -43,7 +43,7 @@ static const enum scope_field_key kind_fields[SCOPE_KIND_MAX][KEYS_MAX] = {
 				     F(PORT), F(MSG), F(MSG_WORDS), F(DIST),
 				     TERMS, F(WAIT_NS), F(MAILBOX), F(CORR),
 				     F(SURE), END },
-	[SCOPE_KIND_GC_START] = { F(GC_REASON), F(UNREADABLE), F(MAJOR),
+	[SCOPE_KIND_GC_START] = { F(GC_REASON), F(UNREADABLE),
 				  F(DIRTY), F(HEAP_BEFORE), F(SIZE_BEFORE),
 				  F(NEED), END },
 	[SCOPE_KIND_GC_END] = { F(GC_REASON), F(UNREADABLE), F(MAJOR), F(DIRTY),

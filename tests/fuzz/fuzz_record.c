@@ -11,6 +11,7 @@
  *            each
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -319,9 +320,14 @@ static void on_event(void *arg, struct scope_event *ev)
 	/* Names of invalid UTF-8 and terms without end come out too. */
 	if (scope_json_event(arg, ev, &out) < 0)
 		return;
-	j = json_loadb(out.p, out.len, JSON_REJECT_DUPLICATES, &why);
-	if (!j)
+	/* Integers beyond 63 bits are none to jansson. */
+	j = json_loadb(out.p, out.len,
+		       JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &why);
+	if (!j) {
+		(void)fprintf(stderr, "%s at %d\n%.*s", why.text,
+			      why.position, (int)out.len, out.p);
 		abort();
+	}
 	json_decref(j);
 }
 
