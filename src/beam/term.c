@@ -222,22 +222,82 @@ size_t scope_charlist_len(struct scope_put *p, uint64_t list,
 	return n;
 }
 
+static void put_deep(struct scope_put *p, const struct scope_view *v)
+{
+	if (!scope_down(p)) {
+		p->ops->cut(p);
+		return;
+	}
+	switch (v->what) {
+	case SCOPE_IS_LIST:
+		p->ops->list(p, v->word);
+		break;
+	case SCOPE_IS_TUPLE:
+		p->ops->tuple(p, v);
+		break;
+	case SCOPE_IS_MAP:
+		p->ops->map(p, v);
+		break;
+	default:
+		p->ops->record(p, v);
+	}
+	scope_up(p);
+}
+
+void scope_put_term(struct scope_put *p, uint64_t term)
+{
+	struct scope_view v = scope_look(p, term);
+
+	switch (v.what) {
+	case SCOPE_IS_TORN:
+		p->ops->torn(p);
+		break;
+	case SCOPE_IS_CUT:
+		p->ops->cut(p);
+		break;
+	case SCOPE_IS_SMALL:
+	case SCOPE_IS_BIG:
+	case SCOPE_IS_FLOAT:
+		p->ops->number(p, &v);
+		break;
+	case SCOPE_IS_ATOM:
+		p->ops->atom(p, term);
+		break;
+	case SCOPE_IS_NIL:
+		p->ops->nil(p);
+		break;
+	case SCOPE_IS_BITS:
+		p->ops->bits(p, &v);
+		break;
+	case SCOPE_IS_IDENT:
+		p->ops->ident(p, &v);
+		break;
+	case SCOPE_IS_FUN:
+	case SCOPE_IS_EXPORT:
+		p->ops->fun(p, &v);
+		break;
+	case SCOPE_IS_LIST:
+	case SCOPE_IS_TUPLE:
+	case SCOPE_IS_MAP:
+	case SCOPE_IS_RECORD:
+		put_deep(p, &v);
+		break;
+	}
+}
+
 unsigned scope_term_put(struct scope_vm *vm, const struct scope_image *image,
 			uint64_t term, enum scope_syntax syntax,
 			struct scope_buf *out)
 {
+	static const struct scope_syntax_ops *const ops[] = {
+		[SCOPE_SYNTAX_ERLANG] = &scope_erlang_ops,
+		[SCOPE_SYNTAX_ELIXIR] = &scope_elixir_ops,
+		[SCOPE_SYNTAX_JSON] = &scope_json_ops,
+	};
 	struct scope_put p = put_of(vm, image, out);
 
-	switch (syntax) {
-	case SCOPE_SYNTAX_ELIXIR:
-		scope_elixir_put(&p, term);
-		break;
-	case SCOPE_SYNTAX_JSON:
-		scope_json_put(&p, term);
-		break;
-	default:
-		scope_erlang_put(&p, term);
-	}
+	p.ops = ops[syntax];
+	scope_put_term(&p, term);
 	return p.met;
 }
 

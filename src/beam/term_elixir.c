@@ -96,10 +96,10 @@ static void put_element(struct scope_put *p, uint64_t term, bool keyword)
 	if (keyword && pair_of(p, term, &key, &value) &&
 	    scope_elixir_key(p, key)) {
 		scope_buf_lit(p->out, ": ");
-		scope_elixir_term(p, value);
+		scope_put_term(p, value);
 		return;
 	}
-	scope_elixir_term(p, term);
+	scope_put_term(p, term);
 }
 
 static void put_list(struct scope_put *p, uint64_t list)
@@ -128,7 +128,7 @@ static void put_list(struct scope_put *p, uint64_t list)
 		scope_elixir_cut(p);
 	} else if (!scope_is_nil(list)) {
 		scope_buf_lit(p->out, " | ");
-		scope_elixir_term(p, list);
+		scope_put_term(p, list);
 	}
 	scope_buf_char(p->out, ']');
 }
@@ -145,7 +145,7 @@ static void put_tuple(struct scope_put *p, const struct scope_view *v)
 			scope_elixir_cut(p);
 			break;
 		}
-		scope_elixir_term(p, word);
+		scope_put_term(p, word);
 	}
 	scope_buf_char(p->out, '}');
 }
@@ -311,7 +311,7 @@ static void put_record(struct scope_put *p, const struct scope_view *v)
 		if (!scope_elixir_key(p, key))
 			put_torn(p);
 		scope_buf_lit(p->out, ": ");
-		scope_elixir_term(p, value);
+		scope_put_term(p, value);
 	}
 	scope_buf_char(p->out, '>');
 }
@@ -332,75 +332,32 @@ static void put_float(struct scope_put *p, const struct scope_view *v)
 	}
 }
 
-static void put_deep(struct scope_put *p, const struct scope_view *v)
+static void put_number(struct scope_put *p, const struct scope_view *v)
 {
-	if (!scope_down(p)) {
+	if (v->what == SCOPE_IS_SMALL)
+		scope_buf_i64(p->out, SCOPE_SMALL(v->word));
+	else if (v->what == SCOPE_IS_FLOAT)
+		put_float(p, v);
+	else if (!scope_big_put(p, v))
 		scope_elixir_cut(p);
-		return;
-	}
-	switch (v->what) {
-	case SCOPE_IS_LIST:
-		put_list(p, v->word);
-		break;
-	case SCOPE_IS_TUPLE:
-		put_tuple(p, v);
-		break;
-	case SCOPE_IS_MAP:
-		scope_elixir_map(p, v);
-		break;
-	default:
-		put_record(p, v);
-	}
-	scope_up(p);
 }
 
-void scope_elixir_term(struct scope_put *p, uint64_t term)
+static void put_nil(struct scope_put *p)
 {
-	struct scope_view v = scope_look(p, term);
-
-	switch (v.what) {
-	case SCOPE_IS_TORN:
-		put_torn(p);
-		break;
-	case SCOPE_IS_CUT:
-		scope_elixir_cut(p);
-		break;
-	case SCOPE_IS_SMALL:
-		scope_buf_i64(p->out, SCOPE_SMALL(term));
-		break;
-	case SCOPE_IS_BIG:
-		if (!scope_big_put(p, &v))
-			scope_elixir_cut(p);
-		break;
-	case SCOPE_IS_FLOAT:
-		put_float(p, &v);
-		break;
-	case SCOPE_IS_ATOM:
-		put_atom(p, term);
-		break;
-	case SCOPE_IS_NIL:
-		scope_buf_lit(p->out, "[]");
-		break;
-	case SCOPE_IS_BITS:
-		put_bits(p, &v);
-		break;
-	case SCOPE_IS_IDENT:
-		put_ident(p, &v);
-		break;
-	case SCOPE_IS_FUN:
-	case SCOPE_IS_EXPORT:
-		put_fun(p, &v);
-		break;
-	case SCOPE_IS_LIST:
-	case SCOPE_IS_TUPLE:
-	case SCOPE_IS_MAP:
-	case SCOPE_IS_RECORD:
-		put_deep(p, &v);
-		break;
-	}
+	scope_buf_lit(p->out, "[]");
 }
 
-void scope_elixir_put(struct scope_put *p, uint64_t term)
-{
-	scope_elixir_term(p, term);
-}
+const struct scope_syntax_ops scope_elixir_ops = {
+	.cut = scope_elixir_cut,
+	.torn = put_torn,
+	.nil = put_nil,
+	.atom = put_atom,
+	.list = put_list,
+	.number = put_number,
+	.bits = put_bits,
+	.ident = put_ident,
+	.fun = put_fun,
+	.tuple = put_tuple,
+	.map = scope_elixir_map,
+	.record = put_record,
+};

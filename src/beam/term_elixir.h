@@ -21,8 +21,7 @@ bool scope_elixir_is_key(struct scope_put *p, uint64_t term);
 bool scope_elixir_is(struct scope_put *p, uint64_t term, const char *text);
 bool scope_elixir_is_alias(struct scope_put *p, uint64_t term);
 
-/* Any term; the three dots; the question mark. */
-void scope_elixir_term(struct scope_put *p, uint64_t term);
+/* The three dots; the question mark. */
 void scope_elixir_cut(struct scope_put *p);
 void scope_elixir_missing(struct scope_put *p, int r);
 

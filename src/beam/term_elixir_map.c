@@ -53,15 +53,15 @@ static bool put_range(struct scope_put *p, const struct scope_view *v)
 	if (!field(p, v, "first", &first) || !field(p, v, "last", &last) ||
 	    !field(p, v, "step", &step))
 		return false;
-	scope_elixir_term(p, first);
+	scope_put_term(p, first);
 	scope_buf_lit(p->out, "..");
-	scope_elixir_term(p, last);
+	scope_put_term(p, last);
 	if (scope_is_small(step) && SCOPE_SMALL(step) == 1 &&
 	    !(scope_is_small(first) && scope_is_small(last) &&
 	      SCOPE_SMALL(first) > SCOPE_SMALL(last)))
 		return true;
 	scope_buf_lit(p->out, "//");
-	scope_elixir_term(p, step);
+	scope_put_term(p, step);
 	return true;
 }
 
@@ -83,7 +83,7 @@ static bool put_set(struct scope_put *p, const struct scope_view *v)
 		if (!first)
 			scope_buf_lit(p->out, ", ");
 		first = false;
-		scope_elixir_term(p, key);
+		scope_put_term(p, key);
 		if (p->out->full)
 			return true;
 	}
@@ -239,10 +239,10 @@ static void put_pairs(struct scope_put *p, const struct scope_view *v,
 		if (bare && scope_elixir_key(p, key)) {
 			scope_buf_lit(p->out, ": ");
 		} else {
-			scope_elixir_term(p, key);
+			scope_put_term(p, key);
 			scope_buf_lit(p->out, " => ");
 		}
-		scope_elixir_term(p, value);
+		scope_put_term(p, value);
 		if (p->out->full)
 			return;
 	}

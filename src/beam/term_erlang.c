@@ -14,8 +14,6 @@
 
 #include "base/utf8.h"
 
-static void put_term(struct scope_put *p, uint64_t term);
-
 void scope_cp_put(struct scope_buf *out, uint32_t cp)
 {
 	char s[4];
@@ -186,7 +184,7 @@ static void put_list(struct scope_put *p, uint64_t list)
 	for (n = 0; (r = scope_cons_next(p, &list, &head)) == 1; n++) {
 		if (n)
 			scope_buf_char(p->out, ',');
-		put_term(p, head);
+		scope_put_term(p, head);
 		if (p->out->full)
 			return;
 	}
@@ -196,7 +194,7 @@ static void put_list(struct scope_put *p, uint64_t list)
 		put_cut(p);
 	} else if (!scope_is_nil(list)) {
 		scope_buf_char(p->out, '|');
-		put_term(p, list);
+		scope_put_term(p, list);
 	}
 	scope_buf_char(p->out, ']');
 }
@@ -213,7 +211,7 @@ static void put_tuple(struct scope_put *p, const struct scope_view *v)
 			put_cut(p);
 			break;
 		}
-		put_term(p, word);
+		scope_put_term(p, word);
 	}
 	scope_buf_char(p->out, '}');
 }
@@ -234,9 +232,9 @@ static void put_map(struct scope_put *p, const struct scope_view *v)
 		if (!first)
 			scope_buf_char(p->out, ',');
 		first = false;
-		put_term(p, key);
+		scope_put_term(p, key);
 		scope_buf_lit(p->out, " => ");
-		put_term(p, value);
+		scope_put_term(p, value);
 		if (p->out->full)
 			return;
 	}
@@ -390,9 +388,9 @@ static void put_record(struct scope_put *p, const struct scope_view *v)
 			put_cut(p);
 			break;
 		}
-		put_term(p, key);
+		scope_put_term(p, key);
 		scope_buf_lit(p->out, " = ");
-		put_term(p, value);
+		scope_put_term(p, value);
 	}
 	scope_buf_char(p->out, '}');
 }
@@ -438,70 +436,27 @@ static void put_number(struct scope_put *p, const struct scope_view *v)
 		scope_float_put(p->out, d);
 }
 
-static void put_deep(struct scope_put *p, const struct scope_view *v)
+static void put_plain_atom(struct scope_put *p, uint64_t atom)
 {
-	if (!scope_down(p)) {
-		put_cut(p);
-		return;
-	}
-	switch (v->what) {
-	case SCOPE_IS_LIST:
-		put_list(p, v->word);
-		break;
-	case SCOPE_IS_TUPLE:
-		put_tuple(p, v);
-		break;
-	case SCOPE_IS_MAP:
-		put_map(p, v);
-		break;
-	default:
-		put_record(p, v);
-	}
-	scope_up(p);
+	put_atom(p, atom, false);
 }
 
-static void put_term(struct scope_put *p, uint64_t term)
+static void put_nil(struct scope_put *p)
 {
-	struct scope_view v = scope_look(p, term);
-
-	switch (v.what) {
-	case SCOPE_IS_TORN:
-		put_torn(p);
-		break;
-	case SCOPE_IS_CUT:
-		put_cut(p);
-		break;
-	case SCOPE_IS_SMALL:
-	case SCOPE_IS_BIG:
-	case SCOPE_IS_FLOAT:
-		put_number(p, &v);
-		break;
-	case SCOPE_IS_ATOM:
-		put_atom(p, term, false);
-		break;
-	case SCOPE_IS_NIL:
-		scope_buf_lit(p->out, "[]");
-		break;
-	case SCOPE_IS_BITS:
-		put_bits(p, &v);
-		break;
-	case SCOPE_IS_IDENT:
-		put_ident(p, &v);
-		break;
-	case SCOPE_IS_FUN:
-	case SCOPE_IS_EXPORT:
-		put_fun(p, &v);
-		break;
-	case SCOPE_IS_LIST:
-	case SCOPE_IS_TUPLE:
-	case SCOPE_IS_MAP:
-	case SCOPE_IS_RECORD:
-		put_deep(p, &v);
-		break;
-	}
+	scope_buf_lit(p->out, "[]");
 }
 
-void scope_erlang_put(struct scope_put *p, uint64_t term)
-{
-	put_term(p, term);
-}
+const struct scope_syntax_ops scope_erlang_ops = {
+	.cut = put_cut,
+	.torn = put_torn,
+	.nil = put_nil,
+	.atom = put_plain_atom,
+	.list = put_list,
+	.number = put_number,
+	.bits = put_bits,
+	.ident = put_ident,
+	.fun = put_fun,
+	.tuple = put_tuple,
+	.map = put_map,
+	.record = put_record,
+};

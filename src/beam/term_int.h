@@ -17,7 +17,10 @@
  * hostile ones, where everything points to everything, end here. */
 #define SCOPE_TERM_WORK (4u << 20)
 
+struct scope_syntax_ops;
+
 struct scope_put {
+	const struct scope_syntax_ops *ops;
 	struct scope_vm *vm;
 	const struct scope_layout *l;
 	const struct scope_image *image;
@@ -55,6 +58,27 @@ struct scope_view {
 	uint64_t addr;	 /* of the cons or boxed object */
 	uint64_t header; /* boxed objects only */
 };
+
+/* A syntax: how each sort of term is written. Containers write what they hold
+ * with scope_put_term, which chooses by sort and keeps the depth. */
+struct scope_syntax_ops {
+	void (*cut)(struct scope_put *p);
+	void (*torn)(struct scope_put *p);
+	void (*nil)(struct scope_put *p);
+	void (*atom)(struct scope_put *p, uint64_t atom);
+	void (*list)(struct scope_put *p, uint64_t list);
+	/* small, big, float */
+	void (*number)(struct scope_put *p, const struct scope_view *v);
+	void (*bits)(struct scope_put *p, const struct scope_view *v);
+	void (*ident)(struct scope_put *p, const struct scope_view *v);
+	/* local and external */
+	void (*fun)(struct scope_put *p, const struct scope_view *v);
+	void (*tuple)(struct scope_put *p, const struct scope_view *v);
+	void (*map)(struct scope_put *p, const struct scope_view *v);
+	void (*record)(struct scope_put *p, const struct scope_view *v);
+};
+
+void scope_put_term(struct scope_put *p, uint64_t term);
 
 struct scope_view scope_look(struct scope_put *p, uint64_t word);
 
@@ -161,10 +185,10 @@ bool scope_map_begin(struct scope_put *p, const struct scope_view *v,
 int scope_map_pair(struct scope_put *p, struct scope_map_walk *w,
 		   uint64_t *ret_key, uint64_t *ret_value);
 
-/* The printers. */
-void scope_erlang_put(struct scope_put *p, uint64_t term);
-void scope_elixir_put(struct scope_put *p, uint64_t term);
-void scope_json_put(struct scope_put *p, uint64_t term);
+/* The syntaxes. */
+extern const struct scope_syntax_ops scope_erlang_ops;
+extern const struct scope_syntax_ops scope_elixir_ops;
+extern const struct scope_syntax_ops scope_json_ops;
 void scope_erlang_ident(struct scope_put *p, const struct scope_ident *id);
 void scope_elixir_ident(struct scope_put *p, const struct scope_ident *id);
 

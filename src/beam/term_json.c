@@ -37,8 +37,6 @@
 
 #define INT_MAX_EXACT (1ll << 53)
 
-static void put_term(struct scope_put *p, uint64_t term);
-
 static void put_cut(struct scope_put *p)
 {
 	p->met |= SCOPE_TERM_CUT;
@@ -188,7 +186,7 @@ static void put_list(struct scope_put *p, uint64_t list)
 	for (n = 0; (r = scope_cons_next(p, &list, &head)) == 1; n++) {
 		if (n)
 			scope_buf_char(p->out, ',');
-		put_term(p, head);
+		scope_put_term(p, head);
 		if (p->out->full)
 			return;
 	}
@@ -198,7 +196,7 @@ static void put_list(struct scope_put *p, uint64_t list)
 		put_cut(p);
 	} else if (!scope_is_nil(list)) {
 		scope_buf_lit(p->out, ",\"tail\":");
-		put_term(p, list);
+		scope_put_term(p, list);
 	}
 	scope_buf_char(p->out, '}');
 }
@@ -215,7 +213,7 @@ static void put_tuple(struct scope_put *p, const struct scope_view *v)
 			put_cut(p);
 			break;
 		}
-		put_term(p, word);
+		scope_put_term(p, word);
 	}
 	scope_buf_lit(p->out, "]}");
 }
@@ -226,9 +224,9 @@ static void put_pair(struct scope_put *p, bool first, uint64_t key,
 	if (!first)
 		scope_buf_char(p->out, ',');
 	scope_buf_char(p->out, '[');
-	put_term(p, key);
+	scope_put_term(p, key);
 	scope_buf_char(p->out, ',');
-	put_term(p, value);
+	scope_put_term(p, value);
 	scope_buf_char(p->out, ']');
 }
 
@@ -412,74 +410,32 @@ static void put_fun(struct scope_put *p, const struct scope_view *v)
 	scope_buf_char(p->out, '}');
 }
 
-static void put_deep(struct scope_put *p, const struct scope_view *v)
+static void put_number(struct scope_put *p, const struct scope_view *v)
 {
-	if (!scope_down(p)) {
-		put_cut(p);
-		return;
-	}
-	switch (v->what) {
-	case SCOPE_IS_LIST:
-		put_list(p, v->word);
-		break;
-	case SCOPE_IS_TUPLE:
-		put_tuple(p, v);
-		break;
-	case SCOPE_IS_MAP:
-		put_map(p, v);
-		break;
-	default:
-		put_record(p, v);
-	}
-	scope_up(p);
+	if (v->what == SCOPE_IS_SMALL)
+		put_small(p, SCOPE_SMALL(v->word));
+	else if (v->what == SCOPE_IS_BIG)
+		put_big(p, v);
+	else
+		put_float(p, v);
 }
 
-static void put_term(struct scope_put *p, uint64_t term)
+static void put_nil(struct scope_put *p)
 {
-	struct scope_view v = scope_look(p, term);
-
-	switch (v.what) {
-	case SCOPE_IS_TORN:
-		put_torn(p);
-		break;
-	case SCOPE_IS_CUT:
-		put_cut(p);
-		break;
-	case SCOPE_IS_SMALL:
-		put_small(p, SCOPE_SMALL(term));
-		break;
-	case SCOPE_IS_BIG:
-		put_big(p, &v);
-		break;
-	case SCOPE_IS_FLOAT:
-		put_float(p, &v);
-		break;
-	case SCOPE_IS_ATOM:
-		put_atom(p, term);
-		break;
-	case SCOPE_IS_NIL:
-		scope_buf_lit(p->out, "{\"t\":\"list\",\"v\":[]}");
-		break;
-	case SCOPE_IS_BITS:
-		put_bits(p, &v);
-		break;
-	case SCOPE_IS_IDENT:
-		put_ident(p, &v);
-		break;
-	case SCOPE_IS_FUN:
-	case SCOPE_IS_EXPORT:
-		put_fun(p, &v);
-		break;
-	case SCOPE_IS_LIST:
-	case SCOPE_IS_TUPLE:
-	case SCOPE_IS_MAP:
-	case SCOPE_IS_RECORD:
-		put_deep(p, &v);
-		break;
-	}
+	scope_buf_lit(p->out, "{\"t\":\"list\",\"v\":[]}");
 }
 
-void scope_json_put(struct scope_put *p, uint64_t term)
-{
-	put_term(p, term);
-}
+const struct scope_syntax_ops scope_json_ops = {
+	.cut = put_cut,
+	.torn = put_torn,
+	.nil = put_nil,
+	.atom = put_atom,
+	.list = put_list,
+	.number = put_number,
+	.bits = put_bits,
+	.ident = put_ident,
+	.fun = put_fun,
+	.tuple = put_tuple,
+	.map = put_map,
+	.record = put_record,
+};

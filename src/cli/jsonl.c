@@ -101,7 +101,7 @@ int scope_jsonl_finish(struct scope_jsonl *j, unsigned timeout_ms,
 				  "reader of the output is too slow",
 				  n);
 	r = scope_stream_error(j->stream);
-	return scope_fail(err, r,
+	return scope_fail(err, r == -EPIPE ? r : -EIO,
 			  "can't write the output: %s; %" PRIu64
 			  " lines were not written",
 			  strerror(-r), n);

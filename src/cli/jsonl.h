@@ -33,8 +33,8 @@ SCOPE_AUTO(scope_jsonl)
 struct scope_sink *scope_jsonl_sink(struct scope_jsonl *j);
 
 /* Wait for the last lines to get out, at most timeout_ms. 0; -EPIPE the reader
- * went away; -ETIMEDOUT it is too slow; another error of writing. With words
- * in err. */
+ * went away; -ETIMEDOUT it is too slow; -EIO it could not be written. With
+ * words in err. */
 int scope_jsonl_finish(struct scope_jsonl *j, unsigned timeout_ms,
 		       struct scope_err *err);
 
