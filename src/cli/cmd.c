@@ -27,9 +27,9 @@ const struct scope_cmd *const scope_cmds[] = {
 /* Words of the contract that this version does not serve: said so, so that
  * nobody looks for a node of that name, or for a typing error. */
 static const char *const later_cmds[] = {
-	"record", "query",   "show",  "state", "sql",	 "ps",	   "top",
+	"record", "query",   "show",	"state",   "sql",  "ps",    "top",
 	"stack",  "trace",   "profile", "analyze", "plan", "watch",
-	"explain", "serve",  "export", "agent", "hub",	 "doctor", NULL,
+	"explain", "serve",  "export",	"agent",   "hub",  "doctor", NULL,
 };
 static const char *const later_opts[] = {
 	"--filter", "-f",	 "--redact",   "--budget", "--sample",
@@ -276,9 +276,12 @@ const struct scope_cmd scope_cmd_help = {
 	.run = help,
 };
 
-/* A closed standard descriptor would be given to the next file opened, and be
- * written to. A reader that is not there is an error that shows. */
-static void fill_descriptors(void)
+/*
+ * A closed standard descriptor would be given to the next file opened, and be
+ * written to. A reader that is not there is an error that shows. Before the
+ * other constructors: they may open files.
+ */
+__attribute__((constructor(101))) static void fill_descriptors(void)
 {
 	if (fcntl(STDIN_FILENO, F_GETFD) < 0)
 		(void)open("/dev/null", O_RDONLY);
@@ -295,7 +298,6 @@ int scope_cli(int argc, char **argv)
 
 	if (argc < 1)
 		return SCOPE_EXIT_USAGE;
-	fill_descriptors();
 	/* A reader that went away shows as EPIPE. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (argc > 1 && *argv[1])

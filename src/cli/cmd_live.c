@@ -20,7 +20,7 @@
 /* Of one run of the command: what its callbacks need. */
 struct session {
 	const struct scope_live_conf *conf;
-	struct scope_sink tee;	/* hands on to `out`, and looks at node.attach */
+	struct scope_sink tee;	/* hands on to `out`; sees node.attach */
 	struct scope_sink *out; /* borrowed */
 	bool has_hints;		/* stderr is for people */
 };

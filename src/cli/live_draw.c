@@ -106,7 +106,7 @@ static void draw_head(struct scope_live *l, uint64_t now_ns)
 			 l->opts.otp ? l->opts.otp : "?", l->opts.os_pid);
 	scope_buf_printf(&b, "%" PRIu64 ":%02u:%02u  %zu processes", s / 3600,
 			 (unsigned)(s / 60 % 60), (unsigned)(s % 60),
-			 scope_model_len(scope_live_shown(l)));
+			 scope_model_alive(scope_live_shown(l)));
 	if (*l->filter)
 		scope_buf_printf(&b, ", %zu pass /%s", l->npids, l->filter);
 	if (l->frozen)
@@ -116,40 +116,40 @@ static void draw_head(struct scope_live *l, uint64_t now_ns)
 	(void)attroff(A_BOLD | paint(PAIR_TITLE));
 }
 
+/* What was lost is shown whatever else must go. */
 static void draw_totals(struct scope_live *l)
 {
-	const struct scope_model_totals *t = scope_model_totals(scope_live_shown(l));
+	const struct scope_model_totals *t =
+		scope_model_totals(scope_live_shown(l));
 	const struct {
 		const char *name;
 		double per_s;
 	} all[] = {
-		{ "events", t->events.per_s }, { "sent", t->sends.per_s },
-		{ "received", t->receives.per_s },
-		{ "spawns", t->spawns.per_s }, { "exits", t->exits.per_s },
-		{ "gc", t->gcs.per_s },	       { "gc ms", t->gc_ns.per_s / 1e6 },
+		{ "events/s", t->events.per_s }, { "sent", t->sends.per_s },
+		{ "received", t->receives.per_s }, { "spawns", t->spawns.per_s },
+		{ "exits", t->exits.per_s },	 { "gc", t->gcs.per_s },
+		{ "gc ms", t->gc_ns.per_s / 1e6 },
 	};
-	char text[512];
+	char text[256], lost[32];
 	struct scope_buf b = scope_buf_of(text, sizeof(text));
 	attr_t how = t->lost ? A_BOLD | paint(PAIR_BAD) : 0;
+	int len = snprintf(lost, sizeof(lost), "lost %" PRIu64, t->lost);
 	int x;
 
-	scope_buf_puts(&b, "/s:");
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
 		char num[16];
 
 		if (i == 2 && t->receives.total == 0)
 			continue;
 		scope_live_number(num, all[i].per_s);
-		scope_buf_printf(&b, " %s %s ", all[i].name, num);
+		scope_buf_printf(&b, "%s %s ", all[i].name, num);
 	}
-	put_rest(1, 0, &b);
-	x = getcurx(stdscr) + 1;
-	b = scope_buf_of(text, sizeof(text));
-	scope_buf_printf(&b, "lost %" PRIu64, t->lost);
-	if (x + (int)b.len > COLS)
-		x = COLS - (int)b.len;
+	(void)move(1, 0);
+	(void)clrtoeol();
+	x = put_buf(1, 0, COLS - len - 1, &b);
+	x += b.len > (size_t)x; /* it was cut */
 	(void)attron(how);
-	put_rest(1, x < 0 ? 0 : x, &b);
+	(void)put_text(1, x, COLS - x, lost, (size_t)len);
 	(void)attroff(how);
 }
 

@@ -21,12 +21,12 @@ struct scope_live {
 	struct scope_sink sink; /* first: the sink is the object */
 	struct scope_live_opts opts;
 	struct scope_model *model;  /* owned */
-	struct scope_model *frozen; /* owned: what is shown while paused */
+	struct scope_model *frozen; /* owned: shown while paused */
 
 	struct scope_line *recent; /* owned: a ring of SCOPE_LINES */
 	uint64_t nrecent;	  /* ever put in */
 	unsigned budget;	  /* lines still put in before the next frame */
-	uint64_t unshown;	  /* events since the last frame without a line */
+	uint64_t unshown;	  /* events without one since the last frame */
 	uint64_t unshown_last;	  /* the same of the frame before */
 
 	uint64_t start_ns; /* first tick; 0: none yet */

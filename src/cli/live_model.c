@@ -23,6 +23,7 @@ struct scope_model {
 	size_t cap;		/* of rows */
 	size_t used;		/* rows ever used */
 	size_t max;		/* processes */
+	size_t gone;		/* of them, those that ended */
 	uint32_t free_row;	/* chain of freed rows; 0: none */
 	struct scope_map *index; /* owned: pid to row */
 	uint64_t *pids;		 /* owned: the last view */
@@ -103,6 +104,7 @@ static void link_newest(struct scope_model *m, uint32_t i)
 static void drop_row(struct scope_model *m, uint32_t i)
 {
 	(void)scope_map_take(m->index, m->rows[i].pid, NULL);
+	m->gone -= m->rows[i].gone_ns != 0;
 	unlink_row(m, i);
 	m->rows[i].older = m->free_row;
 	m->free_row = i;
@@ -251,6 +253,7 @@ static void count_own(struct scope_model *m, struct scope_row *r,
 		r->n[SCOPE_COUNT_SPAWN].total++;
 		break;
 	case SCOPE_KIND_PROC_EXIT:
+		m->gone += r->gone_ns == 0;
 		r->gone_ns = ev->mono_ns ? ev->mono_ns : 1;
 		break;
 	case SCOPE_KIND_PROC_REGISTER:
@@ -396,6 +399,11 @@ const struct scope_model_totals *scope_model_totals(const struct scope_model *m)
 size_t scope_model_len(const struct scope_model *m)
 {
 	return scope_map_len(m->index);
+}
+
+size_t scope_model_alive(const struct scope_model *m)
+{
+	return scope_model_len(m) - m->gone;
 }
 
 const struct scope_row *scope_model_row(const struct scope_model *m,

@@ -92,7 +92,9 @@ int scope_model_event(struct scope_model *m, const struct scope_event *ev);
 void scope_model_tick(struct scope_model *m, uint64_t mono_ns);
 
 const struct scope_model_totals *scope_model_totals(const struct scope_model *m);
+/* Rows; rows of processes that did not end. */
 size_t scope_model_len(const struct scope_model *m);
+size_t scope_model_alive(const struct scope_model *m);
 /* NULL: no row. */
 const struct scope_row *scope_model_row(const struct scope_model *m,
 					uint64_t pid);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pipeline/run.h"
 
-#include <signal.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -42,8 +42,15 @@ static int stop_fd = -1;
 
 static int stop_fd_get(void)
 {
-	if (stop_fd < 0)
-		stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int fd;
+
+	if (stop_fd >= 0)
+		return stop_fd;
+	/* Not 0 to 2, even when one of them is closed: others write there. */
+	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	stop_fd = fd < 0 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (fd >= 0)
+		(void)close(fd);
 	return stop_fd;
 }
 

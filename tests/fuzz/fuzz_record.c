@@ -51,7 +51,7 @@ static struct world *worlds[4];
 static struct scope_target now;
 static unsigned batches_out;
 
-/* -- the target -------------------------------------------------------------- */
+/* -- the target ------------------------------------------------------------ */
 
 static int read_memory(void *arg, uint64_t addr, void *buf, size_t len)
 {
@@ -167,7 +167,7 @@ int scope_target_code(struct scope_target *t, uint64_t entry,
 	return 0;
 }
 
-/* -- a world: a release's atoms and writers ---------------------------------- */
+/* -- a world: a release's atoms and writers -------------------------------- */
 
 static const char *const atoms[] = {
 	"false", "true", "proc_lib", "init_p", "gen", "init_it", "gen_server",
@@ -239,7 +239,7 @@ static struct world *make_world(unsigned otp)
 	return w;
 }
 
-/* -- batches ----------------------------------------------------------------- */
+/* -- batches --------------------------------------------------------------- */
 
 /* Keep what a pointer's last bits say, and make it lead into the memory. */
 static uint64_t repaired(uint64_t w)
@@ -269,14 +269,12 @@ static void repair(struct scope_batch *b)
 			rec->nwords = rec->nsegs = 0;
 		for (unsigned i = 0; i < rec->nwords; i++)
 			words[i] = repaired(words[i]);
-		for (unsigned i = 0; i < rec->nsegs; i++)
-			words[rec->nwords + i] =
-				SCOPE_SEG(words[rec->nwords + i] & 1 ?
-						  0 :
-						  MEMORY |
-							(words[rec->nwords + i] &
-							 0xff8),
-					  words[rec->nwords + i] >> 48 & 63);
+		for (unsigned i = 0; i < rec->nsegs; i++) {
+			uint64_t *seg = &words[rec->nwords + i];
+			uint64_t addr = *seg & 1 ? 0 : MEMORY | (*seg & 0xff8);
+
+			*seg = SCOPE_SEG(addr, SCOPE_SEG_WORDS(*seg) & 63);
+		}
 		for (unsigned i = 0; i < 6 && rec->kind != SCOPE_KIND_LOSS; i++)
 			rec->a[i] = repaired(rec->a[i]);
 		rec->len = SCOPE_REC_BYTES + 8u * (rec->nwords + rec->nsegs);

@@ -323,6 +323,7 @@ class Compare:
         self._multiset()
         self._pair_order()
         self._aliases()
+        self._correlated()
         self._lives()
         self._collections()
         self._unloads()
@@ -527,6 +528,31 @@ class Compare:
                     bad.append(f'alias of {right}: {brief(ev)}')
         self.faults += limited(bad)
 
+    def _correlated(self):
+        """A receive has the corr of the send of that very message, or none;
+        wait_ns is the time between both."""
+        sends, taken, bad = {}, set(), []
+        for ev in self.stream.events:
+            corr = ev.get('corr')
+            if corr is None:
+                continue
+            if ev['kind'] == 'msg.send':
+                if corr in sends:
+                    bad.append(f'two sends have one corr: {brief(ev)} {corr}')
+                sends[corr] = ev
+            elif ev['kind'] == 'msg.receive' and corr in sends:
+                sent = sends[corr]
+                if corr in taken:
+                    bad.append(f'two receives have one corr: {brief(ev)} {corr}')
+                taken.add(corr)
+                if (sent.get('to', ev['pid']) != ev['pid'] or
+                        not same_text(sent.get('msg') or '', ev.get('msg') or '')):
+                    bad.append(f'corr of another message: {brief(ev)} and {brief(sent)}')
+                elif 'wait_ns' in ev and ev['wait_ns'] != ev['mono'] - sent['mono']:
+                    bad.append(f'wait_ns is not the time since {sent["mono"]}: {brief(ev)}')
+        self.correlated = len(taken)
+        self.faults += limited(bad)
+
     def _lives(self):
         """A process does nothing before its spawn or after its end."""
         born, dead, bad = {}, {}, []
@@ -638,6 +664,8 @@ def main():
         for f in truth.facts:
             if f['t'] == 'rate' and f['ns']:
                 says += f'; {f["n"] * 10**9 // f["ns"]} {f["what"]} a second'
+        if cmp.correlated:
+            says += f'; {cmp.correlated} receives matched to their sends'
         if cmp.missing:
             says += f'; missing {dict(cmp.missing)}'
     if stream.summary and stream.lost():

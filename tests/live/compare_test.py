@@ -221,6 +221,18 @@ class Planted(unittest.TestCase):
         del self.events[index(self.events, kind='msg.send', msg='{load,4}')]
         self.assertNotEqual(faults(finish(self.events), self.facts, since_attach=True), [])
 
+    def test_correlation(self):
+        def with_corr(send, receive, wait=1):
+            events = finish(self.events)
+            s = events[index(events, kind='msg.send', msg=send)]
+            r = events[index(events, kind='msg.receive', msg=receive)]
+            s['corr'] = r['corr'] = 'm-1-1'
+            r['wait_ns'] = wait
+            return faults(events, self.facts)
+        self.assertEqual(with_corr('{load,1}', '{load,1}'), [])
+        self.assertTrue(any('another message' in f for f in with_corr('{load,1}', '{load,2}')))
+        self.assertTrue(any('wait_ns' in f for f in with_corr('{load,1}', '{load,1}', 7)))
+
     def test_a_failed_workload(self):
         self.facts.append({'t': 'failed', 'why': 'badmatch'})
         self.found('the workload failed')

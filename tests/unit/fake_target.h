@@ -43,7 +43,7 @@ static struct scope_target *t;
 static struct scope_decoder *d;
 static struct scope_json *writer;
 
-/* -- the target -------------------------------------------------------------- */
+/* -- the target ------------------------------------------------------------ */
 
 struct scope_vm *scope_target_vm(struct scope_target *target)
 {
@@ -127,7 +127,7 @@ int scope_target_code(struct scope_target *target, uint64_t entry,
 	return 0;
 }
 
-/* -- what comes out ---------------------------------------------------------- */
+/* -- what comes out -------------------------------------------------------- */
 
 #define GOT_MAX 32
 
@@ -220,7 +220,7 @@ static inline void is(unsigned i, const char *key, const char *json)
 	free(text);
 }
 
-/* -- records ----------------------------------------------------------------- */
+/* -- records --------------------------------------------------------------- */
 
 static struct {
 	struct scope_rec rec;
@@ -228,7 +228,8 @@ static struct {
 } r;
 static size_t mark; /* of the memory, where the record's terms begin */
 
-static inline struct scope_rec *rec_of(enum scope_kind kind, uint64_t ts, uint64_t pid)
+static inline struct scope_rec *rec_of(enum scope_kind kind, uint64_t ts,
+				       uint64_t pid)
 {
 	memset(&r.rec, 0, sizeof(r.rec));
 	r.rec.ts_ns = ts;

@@ -2,7 +2,7 @@
 /* Records into events: processes, their names, code, losses. */
 #include "fake_target.h"
 
-/* -- processes --------------------------------------------------------------- */
+/* -- processes ------------------------------------------------------------- */
 
 static void a_spawn_is_told(void **state)
 {
@@ -384,7 +384,7 @@ static void those_alive_are_introduced(void **state)
 	is(0, "pid", "\"<0.2.0>\"");
 }
 
-/* -- the rest ---------------------------------------------------------------- */
+/* -- the rest -------------------------------------------------------------- */
 
 static void collections_are_told(void **state)
 {
@@ -691,7 +691,7 @@ static void nothing_in_a_record_is_trusted(void **state)
 	}
 }
 
-/* -- memory ------------------------------------------------------------------ */
+/* -- memory ---------------------------------------------------------------- */
 
 static void every_allocation_may_fail(void **state)
 {

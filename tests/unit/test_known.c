@@ -193,7 +193,7 @@ static void there_is_a_limit(void **state)
 	assert_null(scope_procs_add(procs, PID(SCOPE_PROCS_MAX + 2)));
 }
 
-/* -- against a model --------------------------------------------------------- */
+/* -- against a model ------------------------------------------------------- */
 
 #define PIDS 300
 #define NAMES 40
@@ -298,7 +298,7 @@ static void as_plain_arrays_do(void **state)
 	assert_true(first_grave > 1000);
 }
 
-/* -- memory ------------------------------------------------------------------ */
+/* -- memory ---------------------------------------------------------------- */
 
 static void every_allocation_may_fail(void **state)
 {

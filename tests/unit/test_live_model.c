@@ -194,6 +194,8 @@ static void the_ended_stay_a_little(void **state)
 	scope_model_tick(m, 2 * S + SCOPE_GONE_NS);
 	assert_non_null(row(m, 2));
 	assert_int_equal(row(m, 2)->gone_ns, 2 * S);
+	assert_int_equal(scope_model_len(m), 2);
+	assert_int_equal(scope_model_alive(m), 1);
 	scope_model_tick(m, 2 * S + SCOPE_GONE_NS + 1);
 	assert_null(row(m, 2));
 	assert_non_null(row(m, 1));
@@ -204,6 +206,11 @@ static void the_ended_stay_a_little(void **state)
 	spawn(m, 1, 3, 10 * S);
 	assert_int_equal(row(m, 3)->gone_ns, 0);
 	assert_int_equal(row(m, 3)->n[SCOPE_COUNT_IN].total, 0);
+	leave(m, 3, 11 * S);
+	leave(m, 3, 11 * S);
+	assert_int_equal(scope_model_alive(m), 1);
+	spawn(m, 1, 3, 12 * S);
+	assert_int_equal(scope_model_alive(m), 2);
 }
 
 static void the_idle_make_room(void **state)

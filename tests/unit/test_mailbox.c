@@ -210,7 +210,7 @@ static void a_search_by_order_is_bounded(void **state)
 	assert_false(m.by_order);
 }
 
-/* -- against a model --------------------------------------------------------- */
+/* -- against a model ------------------------------------------------------- */
 
 #define MODEL_MAX 4096
 
@@ -319,7 +319,7 @@ static void as_a_plain_list_does(void **state)
 	}
 }
 
-/* -- memory ------------------------------------------------------------------ */
+/* -- memory ---------------------------------------------------------------- */
 
 static void every_allocation_may_fail(void **state)
 {

@@ -95,7 +95,7 @@ static struct scope_rec *put_rec(struct scope_batch *b, uint64_t ts,
 	return rec;
 }
 
-/* -- against a model --------------------------------------------------------- */
+/* -- against a model ------------------------------------------------------- */
 
 struct item {
 	uint64_t ts, id; /* ids count up as they come in */
@@ -237,7 +237,7 @@ static void what_is_late_comes_out_and_is_counted(void **state)
 	assert_true(late > 0);
 }
 
-/* -- one at a time ----------------------------------------------------------- */
+/* -- one at a time --------------------------------------------------------- */
 
 static void a_record_is_there_until_the_next(void **state)
 {
@@ -332,7 +332,7 @@ static void full_up_the_oldest_are_let_out(void **state)
 	assert_int_equal(scope_order_late(o), 0);
 }
 
-/* -- what is no record ------------------------------------------------------- */
+/* -- what is no record ----------------------------------------------------- */
 
 static void every_prefix_is_refused(void **state)
 {
@@ -488,7 +488,7 @@ static void nothing_behind_the_end_is_read(void **state)
 	assert_int_equal(out, 40);
 }
 
-/* -- memory ------------------------------------------------------------------ */
+/* -- memory ---------------------------------------------------------------- */
 
 static int order_all(void)
 {

@@ -199,7 +199,7 @@ static void signal_fd(int fd)
 	assert_int_equal(write(fd, &one, sizeof(one)), sizeof(one));
 }
 
-/* -- what came out ----------------------------------------------------------- */
+/* -- what came out --------------------------------------------------------- */
 
 static struct {
 	uint32_t seq[RINGS]; /* of the next one */
@@ -312,7 +312,7 @@ static struct scope_reader *start(void)
 	return r;
 }
 
-/* -- tests ------------------------------------------------------------------- */
+/* -- tests ----------------------------------------------------------------- */
 
 /* Pushes *arg records, fast; what does not fit is lost. */
 static void *produce(void *arg)
@@ -359,7 +359,7 @@ static void losses_are_told_to_the_last_one(void **state)
 	uint32_t n = 5000;
 
 	(void)state;
-	/* More than there is room for, before it starts and while it detaches. */
+	/* More than there is room for, before the start and at the end. */
 	(void)produce(&n);
 	assert_true(fake.dropped > 0);
 	fake.last_gift = 4000;
@@ -474,7 +474,7 @@ static void it_can_be_freed_at_any_time(void **state)
 	scope_reader_free(NULL);
 }
 
-/* -- with order -------------------------------------------------------------- */
+/* -- with order ------------------------------------------------------------ */
 
 static void put_back(void *arg, struct scope_batch *b)
 {

@@ -1,5 +1,7 @@
 %% SPDX-License-Identifier: MIT
-%% Hot code loading: two versions of a module, while a process runs the first.
+%% Hot code loading: versions of a module, while a process runs the one before.
+%%
+%%   code_load [PAUSE_MS]    how long a version stays at least
 -module(code_load).
 
 -import(live, [note/1]).
@@ -7,9 +9,9 @@
 
 -define(MODULE_UNDER_TEST, live_hot).
 
-setup(_) ->
+setup(Args) ->
     note({check, ['code.load', 'code.unload']}),
-    [{V, compiled(V)} || V <- [1, 2, 3]].
+    {list_to_integer(hd(Args ++ ["0"])), [{V, compiled(V)} || V <- [1, 2, 3]]}.
 
 %% Versions differ in what they say and in how many functions they have.
 compiled(V) ->
@@ -22,7 +24,7 @@ compiled(V) ->
                                   | Functions], [no_auto_import]),
     {Bin, length(Functions) + 1 + 2}. % module_info/0,1
 
-run(Versions) ->
+run({Pause, Versions}) ->
     M = ?MODULE_UNDER_TEST,
     [begin
          {module, M} = code:load_binary(M, "none", Bin),
@@ -31,6 +33,7 @@ run(Versions) ->
          {V, N} = {V, length(M:module_info(functions))},
          P ! stop,
          live:wait_for(P),
+         receive after Pause -> ok end,
          code:purge(M)
      end || {V, {Bin, N}} <- Versions],
     true = code:delete(M),
