@@ -17,8 +17,9 @@
 void scope_cp_put(struct scope_buf *out, uint32_t cp)
 {
 	char s[4];
+	size_t n = scope_utf8_put(s, cp);
 
-	scope_buf_put(out, s, scope_utf8_put(s, cp));
+	scope_buf_put(out, s, n);
 }
 
 static void put_cut(struct scope_put *p)

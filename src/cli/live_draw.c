@@ -354,7 +354,8 @@ static void draw_help(int y, int height)
 	static const char *const keys[] = {
 		"q  quit		p, space  pause",
 		"/  show only processes whose pid, name or call has this text",
-		"s  sort by the next column    r  reverse    d  sort by pid",
+		"a  the most active first      d  by pid     r  reverse",
+		"s  by the next column, or press a column's key (below)",
 		"e  newest events on and off   h, ?  this help",
 		"arrows, PgUp, PgDn, Home, End  move",
 	};

@@ -124,6 +124,9 @@ static void press(struct scope_live *l, wint_t key)
 	case 's':
 		sort_by(l, (l->sort + 1) % SCOPE_SORT_MAX);
 		break;
+	case 'a':
+		sort_by(l, SCOPE_SORT_ACTIVE);
+		break;
 	case 'd':
 		sort_by(l, SCOPE_SORT_PID);
 		break;

@@ -29,6 +29,7 @@ struct scope_model {
 	uint64_t *pids;		 /* owned: the last view */
 	size_t pids_cap;
 	bool counts_receives; /* messages in are counted when received */
+	bool sees_all;	      /* every process comes and goes by an event */
 	uint64_t tick_ns;
 	scope_match_fn *match;
 	void *match_arg;
@@ -37,6 +38,9 @@ struct scope_model {
 
 struct scope_model *scope_model_new(size_t max, scope_kindset kinds)
 {
+	const scope_kindset comings = SCOPE_KIND_BIT(SCOPE_KIND_PROC_INFO) |
+				      SCOPE_KIND_BIT(SCOPE_KIND_PROC_SPAWN) |
+				      SCOPE_KIND_BIT(SCOPE_KIND_PROC_EXIT);
 	scope_auto(scope_model) m = calloc(1, sizeof(*m));
 
 	if (!m)
@@ -45,6 +49,7 @@ struct scope_model *scope_model_new(size_t max, scope_kindset kinds)
 	m->cap = FIRST_ROWS;
 	m->used = 1;
 	m->counts_receives = !(kinds & SCOPE_KIND_BIT(SCOPE_KIND_MSG_SEND));
+	m->sees_all = (kinds & comings) == comings;
 	m->rows = calloc(m->cap, sizeof(*m->rows));
 	m->index = scope_map_new(max);
 	return m->rows && m->index ? scope_take(m) : NULL;
@@ -292,6 +297,8 @@ static void count_totals(struct scope_model_totals *t,
 		t->lost += get_u(ev, SCOPE_FIELD_COUNT);
 		return;
 	case SCOPE_KIND_PROC_INFO:
+		t->introduced++;
+		return;
 	case SCOPE_KIND_NODE_ATTACH:
 	case SCOPE_KIND_NODE_EXIT:
 	case SCOPE_KIND_SUMMARY:
@@ -403,7 +410,12 @@ size_t scope_model_len(const struct scope_model *m)
 
 size_t scope_model_alive(const struct scope_model *m)
 {
-	return scope_model_len(m) - m->gone;
+	const struct scope_model_totals *t = &m->totals;
+	uint64_t came = t->introduced + t->spawns.total;
+
+	if (!m->sees_all)
+		return scope_model_len(m) - m->gone;
+	return came > t->exits.total ? came - t->exits.total : 0;
 }
 
 const struct scope_row *scope_model_row(const struct scope_model *m,
@@ -423,6 +435,12 @@ struct order {
 static double value_of(const struct scope_row *r, enum scope_sort sort)
 {
 	switch (sort) {
+	case SCOPE_SORT_ACTIVE:
+		return r->gone_ns ? -1 :
+				    r->n[SCOPE_COUNT_IN].per_s +
+					    r->n[SCOPE_COUNT_OUT].per_s +
+					    r->n[SCOPE_COUNT_GC].per_s +
+					    r->n[SCOPE_COUNT_SPAWN].per_s;
 	case SCOPE_SORT_IN:
 		return r->n[SCOPE_COUNT_IN].per_s;
 	case SCOPE_SORT_OUT:

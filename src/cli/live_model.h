@@ -51,6 +51,7 @@ struct scope_row {
 };
 
 enum scope_sort {
+	SCOPE_SORT_ACTIVE, /* what it does; those that ended come last */
 	SCOPE_SORT_IN,
 	SCOPE_SORT_OUT,
 	SCOPE_SORT_MAILBOX,
@@ -63,6 +64,7 @@ enum scope_sort {
 };
 
 struct scope_model_totals {
+	uint64_t introduced; /* by proc.info */
 	struct scope_rate events, sends, receives, spawns, exits, gcs, gc_ns;
 	uint64_t lost;
 	uint64_t evicted; /* rows given up for others */
@@ -92,7 +94,8 @@ int scope_model_event(struct scope_model *m, const struct scope_event *ev);
 void scope_model_tick(struct scope_model *m, uint64_t mono_ns);
 
 const struct scope_model_totals *scope_model_totals(const struct scope_model *m);
-/* Rows; rows of processes that did not end. */
+/* Rows; processes that did not end: of the node, where proc.info, spawns and
+ * exits are all watched, else those that have rows. */
 size_t scope_model_len(const struct scope_model *m);
 size_t scope_model_alive(const struct scope_model *m);
 /* NULL: no row. */

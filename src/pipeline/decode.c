@@ -3,6 +3,7 @@
 
 #include "pipeline/decode_int.h"
 
+#define FREED_MAX (1u << 20) /* names freed during an introduction */
 #define MEANWHILE 64  /* processes introduced at once */
 #define INFO_WORDS 64 /* budget of a label, of ancestors */
 
@@ -18,11 +19,13 @@ int scope_decoder_new(struct scope_target *t,
 	d->vm = scope_target_vm(t);
 	d->opts = *opts;
 	d->procs = scope_procs_new();
-	d->code = scope_map_new(SCOPE_CODE_MAX);
 	d->callers = scope_map_new(256);
 	if (scope_decode_asked(d, SCOPE_KIND_MSG_RECEIVE))
 		d->mailbox = scope_mailbox_new();
-	if (!d->procs || !d->code || !d->callers ||
+	if (opts->jit_descriptor)
+		d->jit = scope_jit_new(scope_target_read, t,
+				       opts->jit_descriptor);
+	if (!d->procs || !d->callers || (opts->jit_descriptor && !d->jit) ||
 	    (scope_decode_asked(d, SCOPE_KIND_MSG_RECEIVE) && !d->mailbox))
 		return scope_fail(err, -ENOMEM, "out of memory");
 	d->am_clock_service = scope_vm_find_atom(d->vm, "clock_service", 4096);
@@ -38,9 +41,9 @@ void scope_decoder_free(struct scope_decoder *d)
 		return;
 	scope_procs_free(d->procs);
 	scope_mailbox_free(d->mailbox);
-	scope_map_free(d->code);
+	scope_jit_free(d->jit);
 	scope_map_free(d->callers);
-	free(d->modules);
+	scope_map_free(d->freed);
 	free(d);
 }
 
@@ -87,6 +90,7 @@ static void emit_info(struct scope_decoder *d, const struct scope_proc *p,
 		add_mfa(ev, SCOPE_FIELD_MFA, &p->spawned);
 	if (p->initial.module)
 		add_mfa(ev, SCOPE_FIELD_INITIAL_CALL, &p->initial);
+	scope_decode_current(d, p, ev);
 	if (p->has_dictionary && d->opts.term_words) {
 		label = scope_target_dict(d->t, p, "$process_label");
 		ancestors = scope_target_dict(d->t, p, "$ancestors");
@@ -115,15 +119,22 @@ static int introduce(void *arg, const struct scope_proc *p)
 	struct scope_decoder *d = ((void **)arg)[0];
 	const uint64_t *ts_ns = ((void **)arg)[1];
 	struct scope_known *k = scope_procs_add(d->procs, p->pid);
+	uint64_t freed;
 
 	if (!k || k->introduced)
 		return 0;
 	k->introduced = true;
-	if (p->name)
+	/* The row may be older than events that were taken in meanwhile: those
+	 * know better who has the name, or that nobody has. */
+	if (p->name && !scope_procs_named(d->procs, p->name) &&
+	    !scope_map_get(d->freed, p->name, &freed))
 		scope_procs_name(d->procs, p->pid, p->name);
 	emit_info(d, p, *ts_ns);
-	if (d->opts.meanwhile && ++d->introduced % MEANWHILE == 0)
-		d->opts.meanwhile(d->opts.arg);
+	if (++d->introduced % MEANWHILE == 0) {
+		if (d->opts.meanwhile)
+			d->opts.meanwhile(d->opts.arg);
+		scope_decode_sync_code(d);
+	}
 	return 0;
 }
 
@@ -131,8 +142,22 @@ int scope_decoder_introduce(struct scope_decoder *d, uint64_t ts_ns,
 			    struct scope_err *err)
 {
 	void *arg[] = { d, &ts_ns };
+	int r;
 
-	return scope_target_procs(d->t, introduce, arg, err);
+	d->freed = scope_map_new(FREED_MAX);
+	if (!d->freed)
+		return scope_fail(err, -ENOMEM, "out of memory");
+	/* What was loaded before there were events of it. */
+	scope_decoder_learn_code(d);
+	r = scope_target_procs(d->t, introduce, arg, err);
+	scope_map_free(d->freed);
+	d->freed = NULL;
+	return r;
+}
+
+void scope_decoder_set_wall(struct scope_decoder *d, int64_t wall_offset_ns)
+{
+	d->opts.wall_offset_ns = wall_offset_ns;
 }
 
 /* A process that no spawn and no table introduced: look at it now. */
@@ -154,18 +179,8 @@ static void meet(struct scope_decoder *d, uint64_t pid, uint64_t ts_ns)
 	}
 	if (p.name)
 		scope_procs_name(d->procs, pid, p.name);
+	scope_decode_sync_code(d);
 	emit_info(d, &p, ts_ns);
-}
-
-uint64_t scope_decoder_whereis(struct scope_decoder *d, const char *name)
-{
-	uint64_t pid = scope_vm_parse_pid(d->vm, name);
-	uint64_t atom;
-
-	if (pid)
-		return pid;
-	atom = scope_vm_find_atom(d->vm, name, SCOPE_ATOMS_MAX);
-	return atom ? scope_procs_named(d->procs, atom) : 0;
 }
 
 /* -- the stream itself ------------------------------------------------------------ */
@@ -205,6 +220,8 @@ static uint64_t learn_before(struct scope_decoder *d,
 		break;
 	case SCOPE_KIND_PROC_UNREGISTER:
 		pid = scope_procs_unname(d->procs, rec->reg.name);
+		if (d->freed)
+			(void)scope_map_put(d->freed, rec->reg.name, 1);
 		if (pid && d->opts.renamed)
 			d->opts.renamed(d->opts.arg, pid, rec->reg.name, false);
 		break;
@@ -214,6 +231,11 @@ static uint64_t learn_before(struct scope_decoder *d,
 		meet(d, pid, rec->ts_ns);
 		k = scope_procs_add(d->procs, rec->spawn.child);
 		if (k) {
+			/* A number that is used again is another process. */
+			if (k->ended_ns) {
+				k->ended_ns = 0;
+				k->name = 0;
+			}
 			k->introduced = true;
 			k->spawned_ns = rec->ts_ns;
 		}
@@ -223,6 +245,9 @@ static uint64_t learn_before(struct scope_decoder *d,
 	case SCOPE_KIND_PROC_EXIT_SIGNAL:
 		meet(d, pid, rec->ts_ns);
 		meet(d, rec->a[0], rec->ts_ns);
+		break;
+	case SCOPE_KIND_CODE_LOAD:
+		scope_decode_learn_load(d, rec);
 		break;
 	default:
 		meet(d, pid, rec->ts_ns);
@@ -323,5 +348,7 @@ int scope_decoder_record(struct scope_decoder *d, const struct scope_rec *rec)
 		if (d->mailbox)
 			scope_mailbox_ended(d->mailbox, rec->pid);
 	}
+	if (rec->kind == SCOPE_KIND_CODE_UNLOAD)
+		scope_decode_learn_unload(d, rec);
 	return !is_emitted;
 }

@@ -43,13 +43,14 @@ SCOPE_AUTO(scope_decoder)
 /* Learn the processes alive now and introduce them, as of `ts_ns`. */
 int scope_decoder_introduce(struct scope_decoder *d, uint64_t ts_ns,
 			    struct scope_err *err);
-/* Learn the modules loaded now, so that their unloading can be named. */
+/* Learn the modules loaded now, so that their functions, and their unloading,
+ * can be named. */
 void scope_decoder_learn_code(struct scope_decoder *d);
 
 /* 0: emitted; 1: not asked for, noted; -EBADMSG: not a record that we know. */
 int scope_decoder_record(struct scope_decoder *d, const struct scope_rec *rec);
 
-/* The process registered under a name's text now; 0: none. */
-uint64_t scope_decoder_whereis(struct scope_decoder *d, const char *name);
+/* The real-time clock was set: what to add to CLOCK_MONOTONIC from now on. */
+void scope_decoder_set_wall(struct scope_decoder *d, int64_t wall_offset_ns);
 
 #endif

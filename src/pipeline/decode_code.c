@@ -1,55 +1,38 @@
 /* SPDX-License-Identifier: MIT */
-/* Code: which module a JIT entry is of. */
+/* Code: which module a JIT entry is of, and which function an address is in. */
 #include "pipeline/decode_int.h"
-
-static struct module *note_module(struct scope_decoder *d, uint64_t entry,
-				  const struct scope_code *code)
-{
-	struct module *m;
-	uint64_t at;
-
-	if (!scope_map_get(d->code, entry, &at)) {
-		at = d->nmodules;
-		if (at == d->modules_cap) {
-			size_t cap = at ? at * 2 : 256;
-
-			m = realloc(d->modules, cap * sizeof(*m));
-			if (!m)
-				return NULL;
-			d->modules = m;
-			d->modules_cap = cap;
-		}
-		if (scope_map_put(d->code, entry, at) < 0)
-			return NULL;
-		d->nmodules++;
-	}
-	m = &d->modules[at];
-	memcpy(m->name, code->module, sizeof(m->name));
-	m->functions = code->functions;
-	m->bytes = code->bytes;
-	return m;
-}
 
 void scope_decoder_learn_code(struct scope_decoder *d)
 {
-	uint64_t entry = 0;
+	/* What can't be read now is tried again with the next one. */
+	if (d->jit)
+		(void)scope_jit_sync(d->jit);
+}
 
-	if (!d->opts.jit_descriptor ||
-	    scope_target_read(d->t, d->opts.jit_descriptor + 16, &entry, 8) < 0)
-		return;
-	for (unsigned i = 0; entry && i < SCOPE_CODE_MAX; i++) {
-		if (scope_target_code(d->t, entry, &d->loaded) == 0)
-			(void)note_module(d, entry, &d->loaded);
-		if (scope_target_read(d->t, entry, &entry, 8) < 0)
-			break;
-	}
+void scope_decode_sync_code(struct scope_decoder *d)
+{
+	if (!scope_decode_asked(d, SCOPE_KIND_CODE_LOAD))
+		scope_decoder_learn_code(d);
+}
+
+void scope_decode_learn_load(struct scope_decoder *d,
+			     const struct scope_rec *rec)
+{
+	if (d->jit && rec->code.entry)
+		(void)scope_jit_added(d->jit, rec->code.entry);
+}
+
+void scope_decode_learn_unload(struct scope_decoder *d,
+			       const struct scope_rec *rec)
+{
+	if (d->jit && rec->code.entry)
+		scope_jit_removed(d->jit, rec->code.entry);
 }
 
 void scope_decode_code(struct scope_decoder *d, const struct scope_rec *rec,
 		       struct scope_event *ev)
 {
-	const struct module *m = NULL;
-	uint64_t at;
+	const struct scope_jit_module *m = NULL;
 
 	if (rec->code.module) {
 		size_t len;
@@ -59,18 +42,73 @@ void scope_decode_code(struct scope_decoder *d, const struct scope_rec *rec,
 			scope_event_add_text(ev, SCOPE_FIELD_MODULE, s, len);
 		return;
 	}
-	if (rec->kind == SCOPE_KIND_CODE_LOAD) {
-		if (scope_target_code(d->t, rec->code.entry, &d->loaded) == 0)
-			m = note_module(d, rec->code.entry, &d->loaded);
-	} else if (scope_map_get(d->code, rec->code.entry, &at)) {
-		m = &d->modules[at];
-	}
+	if (d->jit)
+		m = scope_jit_module(d->jit, rec->code.entry);
 	if (!m) {
 		add_text(ev, SCOPE_FIELD_UNREADABLE,
 			 "module: its JIT entry was gone");
 		return;
 	}
-	add_text(ev, SCOPE_FIELD_MODULE, m->name);
+	scope_event_add_text(ev, SCOPE_FIELD_MODULE, m->name, m->name_len);
 	scope_event_add_u(ev, SCOPE_FIELD_FUNCTIONS, m->functions);
 	scope_event_add_u(ev, SCOPE_FIELD_CODE_BYTES, m->bytes);
+}
+
+/* The emulator's own few instructions are in a module that does not exist:
+ * where processes begin, end, and come out of hibernation. */
+static bool is_own(const struct scope_jit_place *at)
+{
+	static const char own[] = "erts_beamasm";
+
+	return at->module->name_len == sizeof(own) - 1 &&
+	       !memcmp(at->module->name, own, sizeof(own) - 1);
+}
+
+static bool find_place(struct scope_decoder *d, uint64_t addr,
+		       struct scope_jit_place *ret_place)
+{
+	if (scope_jit_find(d->jit, addr, ret_place) == 0)
+		return true;
+	/* Code that no event has told of yet? */
+	scope_decoder_learn_code(d);
+	return scope_jit_find(d->jit, addr, ret_place) == 0;
+}
+
+/* Process.current (erl_process.h): the function that a process is about to
+ * begin, or that trapped. */
+static bool read_mfa(struct scope_decoder *d, uint64_t addr,
+		     struct scope_buf *out)
+{
+	uint64_t w[3];
+
+	if (!addr || scope_target_read(d->t, addr, w, sizeof(w)) < 0 ||
+	    !scope_is_atom(w[0]) || !scope_is_atom(w[1]) || w[2] > 255)
+		return false;
+	scope_term_put_atom_raw(d->vm, w[0], out);
+	scope_buf_char(out, ':');
+	scope_term_put_atom_raw(d->vm, w[1], out);
+	scope_buf_char(out, '/');
+	scope_buf_u64(out, w[2]);
+	return true;
+}
+
+void scope_decode_current(struct scope_decoder *d, const struct scope_proc *p,
+			  struct scope_event *ev)
+{
+	struct scope_buf out = scope_buf_of(d->current, sizeof(d->current));
+	struct scope_jit_place at;
+
+	if (!d->jit || !p->i)
+		return;
+	if (find_place(d, p->i, &at) && !is_own(&at)) {
+		scope_buf_put(&out, at.module->name, at.module->name_len);
+		scope_buf_char(&out, ':');
+		scope_buf_put(&out, at.function, at.function_len);
+		scope_buf_char(&out, '/');
+		scope_buf_u64(&out, at.arity);
+	} else if (!read_mfa(d, p->current, &out)) {
+		return;
+	}
+	if (!out.full)
+		scope_event_add_text(ev, SCOPE_FIELD_CURRENT, out.p, out.len);
 }

@@ -11,13 +11,10 @@
 #include "causal/mailbox.h"
 #include "pipeline/decode.h"
 #include "pipeline/procs.h"
+#include "target/jit.h"
 
-#define SCOPE_CODE_MAX (1u << 17) /* JIT entries kept */
-
-struct module {
-	char name[256];
-	uint32_t functions, bytes;
-};
+/* "module:function/arity", of two atoms of 255 characters. */
+#define SCOPE_MFA_TEXT 2048
 
 struct scope_decoder {
 	struct scope_target *t; /* borrowed */
@@ -25,15 +22,14 @@ struct scope_decoder {
 	struct scope_decode_opts opts;
 	struct scope_procs *procs;
 	struct scope_mailbox *mailbox; /* NULL: not both ends */
-	struct scope_map *code;	       /* JIT entry -> place in modules */
-	struct module *modules;	       /* owned */
-	size_t nmodules, modules_cap;
+	struct scope_jit *jit;	       /* NULL: there is no JIT */
 	size_t introduced;
+	struct scope_map *freed; /* names freed while introducing; else NULL */
 	struct scope_map *callers; /* return address -> enum gc_reason */
 	uint64_t am_clock_service, am_exit, am_init;
 	struct scope_copy copy;
 	struct scope_event ev;
-	struct scope_code loaded;
+	char current[SCOPE_MFA_TEXT];
 };
 
 static inline bool scope_decode_asked(const struct scope_decoder *d,
@@ -72,6 +68,17 @@ void scope_decode_name(struct scope_decoder *d, struct scope_event *ev,
  * can't be read. */
 uint64_t scope_decode_ref_digest(struct scope_decoder *d,
 				 const struct scope_image *im, uint64_t ref);
+
+/* Take in what was loaded, where no events tell. */
+void scope_decode_sync_code(struct scope_decoder *d);
+/* What code records say: a load before its event is built, an unload after. */
+void scope_decode_learn_load(struct scope_decoder *d,
+			     const struct scope_rec *rec);
+void scope_decode_learn_unload(struct scope_decoder *d,
+			       const struct scope_rec *rec);
+/* The function where a process goes on, unless that is not known. */
+void scope_decode_current(struct scope_decoder *d, const struct scope_proc *p,
+			  struct scope_event *ev);
 
 /* Fill in the fields of an event. */
 void scope_decode_send(struct scope_decoder *d, const struct scope_rec *rec,

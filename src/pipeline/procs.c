@@ -74,6 +74,16 @@ static bool place(struct scope_procs *p, size_t *ret_at)
 	return true;
 }
 
+/* Start anew, with nothing known: more processes than a node has were seen,
+ * because their ends were not. Who is met again is looked at again. */
+static void forget(struct scope_procs *p)
+{
+	scope_map_clear(p->by_pid);
+	scope_map_clear(p->by_name);
+	p->n = p->nunused = 0;
+	p->first_grave = p->ngraves = 0;
+}
+
 struct scope_known *scope_procs_add(struct scope_procs *p, uint64_t pid)
 {
 	struct scope_known *k = scope_procs_get(p, pid);
@@ -81,7 +91,9 @@ struct scope_known *scope_procs_add(struct scope_procs *p, uint64_t pid)
 
 	if (k || !pid)
 		return k;
-	if (scope_map_len(p->by_pid) >= SCOPE_PROCS_MAX || !place(p, &at))
+	if (scope_map_len(p->by_pid) >= SCOPE_PROCS_MAX)
+		forget(p);
+	if (!place(p, &at))
 		return NULL;
 	if (scope_map_put(p->by_pid, pid, at) < 0)
 		return NULL;

@@ -4,8 +4,9 @@
  * since when. Fed by the table at attach, by the events, and, for a process
  * that neither introduced, by a look at the target.
  *
- * Limits:  SCOPE_PROCS_MAX processes; one that ended is kept for some seconds,
- *          because events of it may follow.
+ * Limits:  SCOPE_PROCS_MAX processes, then all are forgotten and met anew; one
+ *          that ended is kept for some seconds, because events of it may
+ *          follow.
  * Memory:  a scope_known is borrowed until the next call that adds one.
  * Threads: one owner.
  */

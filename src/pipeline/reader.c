@@ -234,6 +234,7 @@ int scope_reader_new(struct scope_probe *probe, int stop_fd, int pidfd,
 
 	if (!r)
 		return scope_fail(err, -ENOMEM, "out of memory");
+	r->full_fd = r->empty_fd = -1;
 	r->probe = probe;
 	r->stop_fd = stop_fd;
 	r->pidfd = pidfd;
@@ -271,9 +272,9 @@ void scope_reader_free(struct scope_reader *r)
 		tell(r->empty_fd);
 		(void)pthread_join(r->thread, NULL);
 	}
-	if (r->full_fd > 0)
+	if (r->full_fd >= 0)
 		(void)close(r->full_fd);
-	if (r->empty_fd > 0)
+	if (r->empty_fd >= 0)
 		(void)close(r->empty_fd);
 	free(r->batches);
 	free(r->seen);

@@ -34,6 +34,7 @@ struct run {
 	size_t nset;
 	uint64_t cpu_ns;
 	bool ended; /* the last batch has come */
+	int failed; /* while processes were introduced */
 	struct scope_report report;
 };
 
@@ -267,6 +268,7 @@ static void tick(struct run *r, uint64_t *last)
 		return;
 	*last = now;
 	r->wall_offset_ns = scope_wall_offset_ns();
+	scope_decoder_set_wall(r->decoder, r->wall_offset_ns);
 	if (r->refused_since)
 		tell_refused(r);
 	if (r->sink->tick)
@@ -299,9 +301,12 @@ static void meanwhile(void *arg)
 {
 	struct run *r = arg;
 
-	/* A failure shows again in the loop. */
-	while (!r->ended && pump(r, 0, NULL) > 0)
-		;
+	int rc = 1;
+
+	while (!r->ended && rc > 0)
+		rc = pump(r, 0, NULL);
+	if (rc < 0)
+		r->failed = rc;
 }
 
 static int loop(struct run *r, struct scope_err *err)
@@ -311,6 +316,8 @@ static int loop(struct run *r, struct scope_err *err)
 				    UINT64_MAX;
 	uint64_t ticked = 0;
 
+	if (r->failed)
+		return scope_fail(err, r->failed, "out of memory");
 	while (!r->ended) {
 		int rc = pump(r, 50, err);
 

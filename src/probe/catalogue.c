@@ -94,7 +94,8 @@ const char *scope_prog_name(enum scope_prog prog)
 scope_kindset scope_catalogue_needs(scope_kindset wanted)
 {
 	return wanted | SCOPE_KIND_BIT(SCOPE_KIND_PROC_REGISTER) |
-	       SCOPE_KIND_BIT(SCOPE_KIND_PROC_UNREGISTER);
+	       SCOPE_KIND_BIT(SCOPE_KIND_PROC_UNREGISTER) |
+	       SCOPE_KIND_BIT(SCOPE_KIND_PROC_EXIT);
 }
 
 /* Add a site (two where it pairs entry and return), once. */
@@ -105,6 +106,7 @@ static int add(const struct scope_target *t, const struct source *src,
 							   CODE_BYTES;
 	const uint8_t *code = scope_target_text(t, sym->vaddr, len);
 	struct scope_site_pick pick = { 0 };
+	bool known = false;
 
 	if (!code || out->n + 2 > SCOPE_SITES_MAX)
 		return -ENOENT;
@@ -118,12 +120,18 @@ static int add(const struct scope_target *t, const struct source *src,
 	}
 	for (size_t i = 0; i < out->n; i++)
 		if (out->site[i].site == src->site &&
-		    out->site[i].offset == sym->offset + pick.offset)
-			return 0;
+		    out->site[i].offset == sym->offset + pick.offset) {
+			/* The return, where there is one, stands behind it. */
+			out->site[i].kinds |= SCOPE_KIND_BIT(src->kind);
+			known = true;
+		}
+	if (known)
+		return 0;
 	for (int ret = 0; ret <= (int)src->returns; ret++) {
 		struct scope_attach_site *s = &out->site[out->n++];
 
 		s->site = src->site;
+		s->kinds = SCOPE_KIND_BIT(src->kind);
 		s->prog = ret ? SCOPE_PROG_RETURN : src->prog;
 		s->group = src->group;
 		s->is_return = ret;
@@ -233,6 +241,18 @@ static int add_source(const struct scope_target *t, const struct source *src,
 	}
 }
 
+/* A kind that lacks one of its sites is not there: the others are not probed
+ * for it. */
+static void drop_useless(struct scope_sites *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < out->n; i++)
+		if (out->site[i].kinds & out->found)
+			out->site[n++] = out->site[i];
+	out->n = n;
+}
+
 void scope_catalogue_find(const struct scope_target *t, scope_kindset wanted,
 			  struct scope_sites *out)
 {
@@ -263,6 +283,7 @@ void scope_catalogue_find(const struct scope_target *t, scope_kindset wanted,
 			       len ? ", " : "uprobe ", what);
 	}
 	out->found &= ~failed;
+	drop_useless(out);
 	for (unsigned k = 1; k < SCOPE_KIND_WIRE_MAX; k++)
 		if ((wanted & SCOPE_KIND_BIT(k)) && scope_kind_info(k)->name &&
 		    !(out->found & SCOPE_KIND_BIT(k)) && !out->missing[k][0])

@@ -44,6 +44,7 @@ enum scope_group {
 
 struct scope_attach_site {
 	enum scope_site site;	/* cookie */
+	scope_kindset kinds;	/* that need it */
 	enum scope_prog prog;
 	enum scope_group group;
 	bool is_return;		/* at the function's return */
@@ -62,7 +63,8 @@ struct scope_sites {
 	char missing[SCOPE_KIND_WIRE_MAX][128];
 };
 
-/* Kinds that are probed beyond the wanted ones, because names need them. */
+/* Kinds that are probed beyond the wanted ones: names need to know who has
+ * them, and the table of processes who is gone. */
 scope_kindset scope_catalogue_needs(scope_kindset wanted);
 
 void scope_catalogue_find(const struct scope_target *t, scope_kindset wanted,

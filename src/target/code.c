@@ -19,9 +19,11 @@
  */
 #include "target/code.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define EMULATOR 0
 #define MODULE 1
 #define HEAD 32
 #define NAME_AT 26
@@ -47,122 +49,142 @@ static uint32_t u32_at(const uint8_t *p)
 	return v;
 }
 
-static bool ends_with(const char *s, size_t n, const char *end)
+static uint64_t u64_at(const uint8_t *p)
 {
-	size_t m = strlen(end);
+	uint64_t v;
 
-	return n >= m && memcmp(s + n - m, end, m) == 0;
+	memcpy(&v, p, sizeof(v));
+	return v;
 }
 
-/* Is the range a function: "module:function/arity"? Beside them there are
- * "…-CodeInfoPrologue" before each, and "module::codeHeader", "…Footer". */
-static bool is_function(const char *name, size_t len)
+/* Length of a name of which `room` bytes are there, the NUL among them. */
+static size_t text_len(const uint8_t *s, size_t room)
 {
-	return !ends_with(name, len, "-CodeInfoPrologue") &&
-	       !ends_with(name, len, "::codeHeader") &&
-	       !ends_with(name, len, "::codeFooter");
+	return strnlen((const char *)s, room);
 }
 
-/* Step over `n` lines; false: they do not fit. */
-static bool skip_lines(const uint8_t *sym, size_t len, uint32_t n, size_t *at)
+int scope_code_open(const uint8_t *sym, size_t len, struct scope_code *ret)
 {
-	for (uint32_t i = 0; i < n; i++) {
-		size_t step;
-
-		if (len - *at < LINE + PAD)
-			return false;
-		step = LINE + PAD + (size_t)u16_at(sym + *at + 8);
-		if (len - *at < step)
-			return false;
-		*at += step;
-	}
-	return true;
-}
-
-struct range {
-	uint32_t start, end; /* from the module's base */
-	const char *name;
-	size_t len; /* of name */
-};
-
-/* The range at *at, which moves on to the next; false: it does not fit. */
-static bool next_range(const uint8_t *sym, size_t len, size_t *at,
-		       struct range *ret)
-{
-	const uint8_t *p = sym + *at;
+	struct scope_code c = { .sym = sym, .len = len };
 	size_t name;
 
-	if (len - *at < RANGE + PAD)
-		return false;
+	if (len < HEAD || u32_at(sym) != MODULE)
+		return -EBADMSG;
+	name = u16_at(sym + 24);
+	if (len - HEAD < name)
+		return -EBADMSG;
+	c.base = u64_at(sym + 8);
+	c.ranges = u32_at(sym + 16);
+	c.bytes = u32_at(sym + 20);
+	c.module = (const char *)sym + NAME_AT;
+	c.module_len = text_len(sym + NAME_AT, name);
+	c.at = HEAD + name;
+	*ret = c;
+	return 0;
+}
+
+int scope_code_next_line(struct scope_code *c, struct scope_code_line *ret)
+{
+	const uint8_t *p = c->sym + c->at;
+	size_t file;
+
+	if (c->lines == 0)
+		return 0;
+	if (c->len - c->at < LINE + PAD)
+		return -EBADMSG;
+	file = u16_at(p + 8);
+	if (c->len - c->at - LINE - PAD < file)
+		return -EBADMSG;
+	*ret = (struct scope_code_line){
+		.start = u32_at(p),
+		.line = u32_at(p + 4),
+		.file = (const char *)p + LINE,
+		.len = text_len(p + LINE, file),
+	};
+	c->lines--;
+	c->at += LINE + PAD + file;
+	return 1;
+}
+
+int scope_code_next(struct scope_code *c, struct scope_code_range *ret)
+{
+	struct scope_code_line line;
+	const uint8_t *p;
+	size_t name;
+	int r;
+
+	do
+		r = scope_code_next_line(c, &line);
+	while (r > 0);
+	if (r < 0 || c->ranges == 0)
+		return r;
+	p = c->sym + c->at;
+	if (c->len - c->at < RANGE + PAD)
+		return -EBADMSG;
 	name = u16_at(p + 12);
-	if (len - *at < RANGE + PAD + name)
-		return false;
-	*ret = (struct range){
+	if (c->len - c->at - RANGE - PAD < name)
+		return -EBADMSG;
+	*ret = (struct scope_code_range){
 		.start = u32_at(p),
 		.end = u32_at(p + 4),
 		.name = (const char *)p + RANGE,
-		.len = strnlen((const char *)p + RANGE, name),
+		.len = text_len(p + RANGE, name),
 	};
-	*at += RANGE + PAD + name;
-	return skip_lines(sym, len, u32_at(p + 8), at);
+	if (ret->end < ret->start)
+		return -EBADMSG;
+	c->ranges--;
+	c->lines = u32_at(p + 8);
+	c->at += RANGE + PAD + name;
+	return 1;
 }
 
 int scope_code_range(const uint8_t *sym, size_t len, const char *name,
 		     uint64_t *ret_addr, uint32_t *ret_len)
 {
-	size_t at = HEAD, n = strlen(name);
-	struct range r;
-	uint64_t base;
+	struct scope_code_range range;
+	size_t n = strlen(name);
+	struct scope_code c;
+	int r = scope_code_open(sym, len, &c);
 
-	if (len < HEAD || u32_at(sym) != MODULE ||
-	    len - HEAD < u16_at(sym + 24))
-		return -EBADMSG;
-	at += u16_at(sym + 24);
-	memcpy(&base, sym + 8, sizeof(base));
-	for (uint32_t i = 0; i < u32_at(sym + 16); i++) {
-		if (!next_range(sym, len, &at, &r))
-			return -EBADMSG;
-		if (r.len != n || memcmp(r.name, name, n) != 0)
+	while (r >= 0) {
+		r = scope_code_next(&c, &range);
+		if (r == 0)
+			return -ENOENT;
+		if (r < 0 || range.len != n || memcmp(range.name, name, n) != 0)
 			continue;
-		if (r.end < r.start)
-			return -EBADMSG;
-		*ret_addr = base + r.start;
-		*ret_len = r.end - r.start;
+		*ret_addr = c.base + range.start;
+		*ret_len = range.end - range.start;
 		return 0;
 	}
-	return -ENOENT;
+	return r;
 }
 
-int scope_code_parse(const uint8_t *sym, size_t len,
-		     struct scope_code *ret_code)
+int scope_code_entry(scope_read_fn *read, void *arg, uint64_t addr,
+		     struct scope_code_entry *ret_entry)
 {
-	struct scope_code c = { 0 };
-	size_t name, n, at;
-	struct range r;
+	uint64_t e[4];
+	uint8_t head[HEAD];
+	int r = addr ? read(arg, addr, e, sizeof(e)) : -EFAULT;
 
-	if (len < HEAD || u32_at(sym) != MODULE)
+	if (r < 0)
+		return r;
+	if (e[3] < HEAD || e[3] > SCOPE_CODE_BYTES_MAX)
 		return -EBADMSG;
-	memcpy(&c.base, sym + 8, sizeof(c.base));
-	c.bytes = u32_at(sym + 20);
-	name = u16_at(sym + 24);
-	if (len - HEAD < name)
+	r = read(arg, e[2], head, sizeof(head));
+	if (r < 0)
+		return r;
+	if (u32_at(head) != MODULE && u32_at(head) != EMULATOR)
 		return -EBADMSG;
-	n = strnlen((const char *)sym + NAME_AT, name);
-	/* An atom has up to 255 characters, so up to 1020 bytes: a longer name
-	 * is cut, at the end of a character. */
-	if (n >= sizeof(c.module)) {
-		n = sizeof(c.module) - 1;
-		while (n > 0 && (sym[NAME_AT + n] & 0xc0) == 0x80)
-			n--;
+	*ret_entry = (struct scope_code_entry){
+		.next = e[0],
+		.sym = e[2],
+		.len = e[3],
+	};
+	if (u32_at(head) == MODULE) {
+		ret_entry->is_module = true;
+		ret_entry->base = u64_at(head + 8);
+		ret_entry->bytes = u32_at(head + 20);
 	}
-	memcpy(c.module, sym + NAME_AT, n);
-	at = HEAD + name;
-	for (uint32_t i = 0; i < u32_at(sym + 16); i++) {
-		if (!next_range(sym, len, &at, &r))
-			return -EBADMSG;
-		c.functions += is_function(r.name, r.len);
-	}
-	*ret_code = c;
 	return 0;
 }
 
@@ -170,33 +192,18 @@ int scope_code_load(scope_read_fn *read, void *arg, uint64_t entry,
 		    uint8_t **ret_sym, size_t *ret_len)
 {
 	scope_autofree uint8_t *sym = NULL;
-	uint64_t e[4];
-	int r;
+	struct scope_code_entry e;
+	int r = scope_code_entry(read, arg, entry, &e);
 
-	if (entry == 0)
-		return -EFAULT;
-	r = read(arg, entry, e, sizeof(e));
 	if (r < 0)
 		return r;
-	if (e[3] < HEAD || e[3] > SCOPE_CODE_BYTES_MAX)
-		return -EBADMSG;
-	sym = malloc(e[3]);
+	sym = malloc(e.len);
 	if (!sym)
 		return -ENOMEM;
-	r = read(arg, e[2], sym, e[3]);
+	r = read(arg, e.sym, sym, e.len);
 	if (r < 0)
 		return r;
 	*ret_sym = scope_take(sym);
-	*ret_len = e[3];
+	*ret_len = e.len;
 	return 0;
-}
-
-int scope_code_read(scope_read_fn *read, void *arg, uint64_t entry,
-		    struct scope_code *ret_code)
-{
-	scope_autofree uint8_t *sym = NULL;
-	size_t len;
-	int r = scope_code_load(read, arg, entry, &sym, &len);
-
-	return r < 0 ? r : scope_code_parse(sym, len, ret_code);
 }

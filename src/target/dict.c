@@ -113,7 +113,7 @@ bool scope_initial_call(struct scope_vm *vm, uint64_t term,
 }
 
 /* From slots' contents in words[] to addresses of tuples in at[]. */
-static void follow_slots(struct scope_batch *b, uint64_t *at)
+static void follow_slots(struct scope_chunk *b, uint64_t *at)
 {
 	struct scope_vm *vm = b->t->vm;
 
@@ -137,7 +137,7 @@ static void follow_slots(struct scope_batch *b, uint64_t *at)
  * the one slot of each that can hold the key, the {Key, Value} in it, and the
  * value. The rare slot that several keys share is looked up alone.
  */
-int scope_batch_initial(struct scope_batch *b)
+int scope_chunk_initial(struct scope_chunk *b)
 {
 	const uint64_t key = b->t->initial_call;
 	uint64_t at[SCOPE_BATCH];
@@ -145,7 +145,7 @@ int scope_batch_initial(struct scope_batch *b)
 
 	if (!key)
 		return 0;
-	r = scope_batch_words(b, b->dict, 0, 1);
+	r = scope_chunk_words(b, b->dict, 0, 1);
 	for (size_t i = 0; r == 0 && i < b->n; i++) {
 		int64_t ix = slot_of(b->words[i][0], key);
 
@@ -154,10 +154,10 @@ int scope_batch_initial(struct scope_batch *b)
 				0;
 	}
 	if (r == 0)
-		r = scope_batch_words(b, at, b->t->vm->layout->pd_data, 1);
+		r = scope_chunk_words(b, at, b->t->vm->layout->pd_data, 1);
 	if (r == 0) {
 		follow_slots(b, at);
-		r = scope_batch_words(b, at, 0, 3);
+		r = scope_chunk_words(b, at, 0, 3);
 	}
 	for (size_t i = 0; r == 0 && i < b->n; i++) {
 		const uint64_t *w = b->words[i];
@@ -169,7 +169,7 @@ int scope_batch_initial(struct scope_batch *b)
 				0;
 	}
 	if (r == 0)
-		r = scope_batch_words(b, at, 0, 4);
+		r = scope_chunk_words(b, at, 0, 4);
 	for (size_t i = 0; r == 0 && i < b->n; i++)
 		if (b->pieces[i].is_read)
 			(void)initial_of(b->t->vm, b->words[i],

@@ -10,9 +10,11 @@
 #define CHUNK 65536u
 
 /* Bits of Process.state, the same in OTP 23 to 29 (erl_process.h,
- * ERTS_PSFLG_FREE and ERTS_PSFLG_EXITING). */
+ * ERTS_PSFLG_*). */
 #define STATE_FREE (1u << 10)
 #define STATE_EXITING (1u << 11)
+#define STATE_RUNNING (1u << 15)
+#define STATE_DIRTY_RUNNING (1u << 29)
 
 /* A changed entry is read this often before it is left out. */
 #define TRIES 3
@@ -98,22 +100,22 @@ uint32_t scope_table_slot(const struct scope_table *t, uint64_t pid)
 	return (uint32_t)(pid >> 32) & t->pix_mask;
 }
 
-static void batch_free(struct scope_batch *b)
+static void chunk_free(struct scope_chunk *b)
 {
 	if (b)
 		free(b->bytes);
 	free(b);
 }
 
-static void batch_freep(struct scope_batch **b)
+static void chunk_freep(struct scope_chunk **b)
 {
-	batch_free(*b);
+	chunk_free(*b);
 }
-#define auto_batch __attribute__((cleanup(batch_freep))) struct scope_batch *
+#define auto_chunk __attribute__((cleanup(chunk_freep))) struct scope_chunk *
 
-static struct scope_batch *batch_new(struct scope_table *t)
+static struct scope_chunk *chunk_new(struct scope_table *t)
 {
-	auto_batch b = calloc(1, sizeof(*b));
+	auto_chunk b = calloc(1, sizeof(*b));
 
 	if (!b)
 		return NULL;
@@ -124,7 +126,7 @@ static struct scope_batch *batch_new(struct scope_table *t)
 }
 
 /* Is this what slot i holds, whole? */
-static bool is_process(const struct scope_batch *b, size_t i)
+static bool is_process(const struct scope_chunk *b, size_t i)
 {
 	uint64_t pid = u64_at(b->bytes + i * b->p_size, 0);
 
@@ -134,7 +136,7 @@ static bool is_process(const struct scope_batch *b, size_t i)
 
 /* A process that ended after its slot was read leaves memory that is free or
  * another's: look at the slot anew. */
-static int read_again(struct scope_batch *b, size_t i)
+static int read_again(struct scope_chunk *b, size_t i)
 {
 	struct scope_piece *p = &b->pieces[i];
 
@@ -158,7 +160,7 @@ static int read_again(struct scope_batch *b, size_t i)
 	return 0;
 }
 
-static int read_structs(struct scope_batch *b)
+static int read_structs(struct scope_chunk *b)
 {
 	int r;
 
@@ -189,7 +191,7 @@ static struct scope_mfa mfa_at(const uint8_t *p, uint32_t off)
 	return m;
 }
 
-static void fill(struct scope_batch *b, size_t i)
+static void fill(struct scope_chunk *b, size_t i)
 {
 	const struct scope_layout *l = b->t->vm->layout;
 	const uint8_t *p = b->bytes + i * b->p_size;
@@ -204,6 +206,11 @@ static void fill(struct scope_batch *b, size_t i)
 		.spawned = mfa_at(p, l->p_initial),
 	};
 	o->initial = o->spawned;
+	/* Of one that runs, they say where it was. */
+	if (!(o->state & (STATE_RUNNING | STATE_DIRTY_RUNNING))) {
+		o->i = u64_at(p, l->p_i);
+		o->current = u64_at(p, l->p_current);
+	}
 	if (o->state & (STATE_FREE | STATE_EXITING))
 		b->keep[i] = false;
 	b->reg[i] = u64_at(p, l->p_reg);
@@ -211,7 +218,7 @@ static void fill(struct scope_batch *b, size_t i)
 	o->has_dictionary = b->dict[i] != 0;
 }
 
-int scope_batch_words(struct scope_batch *b, const uint64_t *at, uint32_t off,
+int scope_chunk_words(struct scope_chunk *b, const uint64_t *at, uint32_t off,
 		      size_t n)
 {
 	for (size_t i = 0; i < b->n; i++)
@@ -223,9 +230,9 @@ int scope_batch_words(struct scope_batch *b, const uint64_t *at, uint32_t off,
 	return scope_table_read(b->t, b->pieces, b->n);
 }
 
-static int read_names(struct scope_batch *b)
+static int read_names(struct scope_chunk *b)
 {
-	int r = scope_batch_words(b, b->reg, b->t->vm->layout->reg_name, 1);
+	int r = scope_chunk_words(b, b->reg, b->t->vm->layout->reg_name, 1);
 
 	for (size_t i = 0; r == 0 && i < b->n; i++)
 		if (b->pieces[i].is_read && scope_is_atom(b->words[i][0]))
@@ -234,7 +241,7 @@ static int read_names(struct scope_batch *b)
 }
 
 /* Read the processes of a batch and what hangs off them. */
-static int finish(struct scope_batch *b)
+static int finish(struct scope_chunk *b)
 {
 	int r = read_structs(b);
 
@@ -244,7 +251,7 @@ static int finish(struct scope_batch *b)
 		if (b->keep[i])
 			fill(b, i);
 	r = read_names(b);
-	return r < 0 ? r : scope_batch_initial(b);
+	return r < 0 ? r : scope_chunk_initial(b);
 }
 
 struct walk {
@@ -253,7 +260,7 @@ struct walk {
 	void *arg;
 };
 
-static int deliver(struct scope_batch *b, const struct walk *w)
+static int deliver(struct scope_chunk *b, const struct walk *w)
 {
 	int r = w->raw ? read_structs(b) : finish(b);
 
@@ -270,7 +277,7 @@ static int deliver(struct scope_batch *b, const struct walk *w)
 	return r;
 }
 
-static int add(struct scope_batch *b, uint32_t slot, uint64_t addr,
+static int add(struct scope_chunk *b, uint32_t slot, uint64_t addr,
 	       const struct walk *w)
 {
 	b->slot[b->n] = slot;
@@ -282,7 +289,7 @@ static int add(struct scope_batch *b, uint32_t slot, uint64_t addr,
 static int walk(struct scope_table *t, const struct walk *w)
 {
 	scope_autofree uint64_t *slots = malloc(CHUNK * sizeof(*slots));
-	auto_batch b = batch_new(t);
+	auto_chunk b = chunk_new(t);
 	int r = 0;
 
 	if (!slots || !b)
@@ -318,7 +325,7 @@ int scope_table_raw(struct scope_table *t,
 int scope_table_get(struct scope_table *t, uint64_t pid,
 		    struct scope_proc *ret_proc)
 {
-	auto_batch b = batch_new(t);
+	auto_chunk b = chunk_new(t);
 	int r;
 
 	if (!b)

@@ -8,7 +8,7 @@
 /* Processes read at once: few enough for one process_vm_readv. */
 #define SCOPE_BATCH 256u
 
-struct scope_batch {
+struct scope_chunk {
 	struct scope_table *t;
 	size_t n;
 	uint32_t slot[SCOPE_BATCH];
@@ -24,10 +24,10 @@ struct scope_batch {
 
 /* Read n (at most 4) words at at[i] + off into words[i], for each process that
  * is kept and whose at[i] is not 0; pieces[i].is_read says what came. */
-int scope_batch_words(struct scope_batch *b, const uint64_t *at, uint32_t off,
+int scope_chunk_words(struct scope_chunk *b, const uint64_t *at, uint32_t off,
 		      size_t n);
 
 /* Set `initial` of those that have a '$initial_call'. */
-int scope_batch_initial(struct scope_batch *b);
+int scope_chunk_initial(struct scope_chunk *b);
 
 #endif

@@ -7,7 +7,6 @@
 
 #include "beam/layout.h"
 #include "target/bif.h"
-#include "target/code.h"
 #include "target/procfs.h"
 #include "target/target_int.h"
 #include "target/verify.h"
@@ -295,12 +294,6 @@ int scope_target_bif(const struct scope_target *t, const char *module,
 		     struct scope_symbol *ret_sym)
 {
 	return scope_bifs_find(t->bifs, module, function, arity, ret_sym);
-}
-
-int scope_target_code(struct scope_target *t, uint64_t entry,
-		      struct scope_code *ret_code)
-{
-	return scope_code_read(scope_target_read, t, entry, ret_code);
 }
 
 int scope_target_procs(struct scope_target *t,

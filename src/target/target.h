@@ -90,6 +90,8 @@ struct scope_proc {
 	uint64_t name;	 /* Eterm atom; 0: none */
 	uint64_t parent; /* Eterm; 0: none */
 	uint32_t state;
+	uint64_t i;	 /* address of the code where it goes on; 0: it runs */
+	uint64_t current; /* address of the three words of an MFA; 0: none */
 	struct scope_mfa spawned; /* what it was spawned with */
 	struct scope_mfa initial; /* '$initial_call' where proc_lib keeps one,
 				     translated as proc_lib does; else spawned */
@@ -114,16 +116,5 @@ uint64_t scope_target_dict(struct scope_target *t, const struct scope_proc *p,
  * not a scheduler. *ret_dirty may be NULL. Unknown threads are looked up once. */
 unsigned scope_target_scheduler(struct scope_target *t, uint32_t tid,
 				bool *ret_dirty);
-
-/* JIT code: a module registered with the GDB interface. */
-struct scope_code {
-	char module[256];
-	uint32_t functions; /* functions, not counting prologues and headers */
-	uint32_t bytes;	    /* of native code */
-	uint64_t base;
-};
-/* Read what a jit_code_entry at `entry` describes. -EFAULT, -EBADMSG. */
-int scope_target_code(struct scope_target *t, uint64_t entry,
-		      struct scope_code *ret_code);
 
 #endif

@@ -51,6 +51,8 @@ enum scope_type {
 	X(ARGS, "args", TERMS, "arguments of mfa")                             \
 	X(INITIAL_CALL, "initial_call", MFA,                                   \
 	  "first function, as proc_lib keeps it where it does")                \
+	X(CURRENT, "current", TEXT,                                            \
+	  "function that it is in, where it waits")                            \
 	X(LINK, "link", BOOL, "spawned linked")                                \
 	X(MONITOR, "monitor", BOOL, "spawned monitored")                       \
 	X(REGISTERED, "name", ATOM, "the name in question")                    \

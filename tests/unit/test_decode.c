@@ -239,10 +239,6 @@ static void names_come_and_go(void **state)
 	is(1, "pid", "\"<0.1.0>\"");
 	is(1, "name", "\"shop\"");
 	is(1, "port", NULL);
-	assert_int_equal(scope_decoder_whereis(d, "shop"), pid);
-	assert_int_equal(scope_decoder_whereis(d, "<0.9.0>"), pid_of(9));
-	assert_int_equal(scope_decoder_whereis(d, "main"), 0);
-	assert_int_equal(scope_decoder_whereis(d, "no such atom"), 0);
 
 	/* From now on its events say the name. */
 	rec = rec_of(SCOPE_KIND_GC_START, 2, pid);
@@ -255,7 +251,6 @@ static void names_come_and_go(void **state)
 	is(3, "kind", "\"proc.unregister\"");
 	is(3, "pid", "\"<0.1.0>\"");
 	is(3, "name", "\"shop\"");
-	assert_int_equal(scope_decoder_whereis(d, "shop"), 0);
 	assert_int_equal(nrenamed, 2);
 	assert_true(renamings[0].on && !renamings[1].on);
 	assert_int_equal(renamings[0].pid, pid);
@@ -362,9 +357,10 @@ static void labels_and_ancestors_are_told(void **state)
 static void those_alive_are_introduced(void **state)
 {
 	struct scope_err err = { 0 };
-	uint64_t a = alive(1, "shop"), b = alive(2, NULL);
+	uint64_t b = alive(2, NULL);
 
 	(void)state;
+	(void)alive(1, "shop");
 	(void)rec_of(SCOPE_KIND_GC_START, 1, b);
 	assert_int_equal(give(), 0);
 	forget();
@@ -373,7 +369,6 @@ static void those_alive_are_introduced(void **state)
 	is(0, "pid", "\"<0.1.0>\"");
 	is(0, "name", "\"shop\"");
 	is(0, "mono", "7");
-	assert_int_equal(scope_decoder_whereis(d, "shop"), a);
 	assert_int_equal(scope_decoder_introduce(d, 8, &err), 0);
 	assert_int_equal(ngot, 1);
 	/* Only those in the set. */

@@ -179,18 +179,21 @@ static void places_are_used_again(void **state)
 	assert_int_equal(reused, 100);
 }
 
+/* More than a node can have: their ends went unseen, so all is learned anew. */
 static void there_is_a_limit(void **state)
 {
 	(void)state;
 	for (uint64_t i = 1; i <= SCOPE_PROCS_MAX; i++)
 		assert_non_null(scope_procs_add(procs, PID(i)));
-	assert_null(scope_procs_add(procs, PID(SCOPE_PROCS_MAX + 1)));
-	assert_non_null(scope_procs_add(procs, PID(7)));
-	scope_procs_ended(procs, PID(SCOPE_PROCS_MAX + 1), 1);
-	scope_procs_ended(procs, PID(1), 1);
-	scope_procs_ended(procs, PID(2), KEEP_NS + 1);
+	scope_procs_name(procs, PID(1), 0x4b);
+	scope_procs_ended(procs, PID(2), 1);
 	assert_non_null(scope_procs_add(procs, PID(SCOPE_PROCS_MAX + 1)));
-	assert_null(scope_procs_add(procs, PID(SCOPE_PROCS_MAX + 2)));
+	assert_null(scope_procs_get(procs, PID(1)));
+	assert_int_equal(scope_procs_named(procs, 0x4b), 0);
+	assert_non_null(scope_procs_get(procs, PID(SCOPE_PROCS_MAX + 1)));
+	for (uint64_t i = 1; i < 100; i++)
+		assert_non_null(scope_procs_add(procs, PID(i)));
+	scope_procs_ended(procs, PID(3), 2);
 }
 
 /* -- against a model ------------------------------------------------------- */
