@@ -146,6 +146,7 @@ no_failure() {
 
 # observe [OPTION…]: scope-bpf on the node, until it says that it is attached.
 observe() {
+	: >"$out" # before the child does: nothing of an earlier stream is seen
 	if [ ${#reader[@]} -gt 0 ]; then
 		"${as[@]}" "$scope" --json "$@" "$node" \
 			> >("${reader[@]}" >"$out") 2>"$err" </dev/null &
