@@ -54,7 +54,9 @@ static __always_inline void exits(struct scope_regs *ctx)
 	s->rec.pid = pid;
 	s->rec.exit.reason = SCOPE_ARG2(ctx);
 	s->rec.exit.reductions = reductions(p);
-	copy_term(s, SCOPE_ARG2(ctx));
+	/* Where it only serves the table of processes, that it ended is all. */
+	if (wanted(SCOPE_KIND_PROC_EXIT))
+		copy_term(s, SCOPE_ARG2(ctx));
 	finish(s);
 }
 

@@ -63,7 +63,7 @@ enum scope_site {
 /* Fixed before the programs are loaded; their .rodata. */
 struct scope_bpf_config {
 	struct scope_layout layout;
-	__u64 kinds;	  /* kinds to report: bit = enum scope_kind */
+	__u64 kinds;	  /* kinds that were asked for: bit = enum scope_kind */
 	__u32 term_words; /* budget of one event's terms; 0: no contents */
 	__u32 nrings;	  /* rings in use; a CPU writes to ring cpu % nrings */
 	__u32 filter;	  /* 1: only processes in the set */

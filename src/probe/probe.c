@@ -84,7 +84,7 @@ static int configure(struct scope_probe *p, struct scope_target *t,
 				  "the embedded BPF object has no configuration");
 	memset(c, 0, sizeof(*c));
 	c->layout = *vm->layout;
-	c->kinds = p->sites.found;
+	c->kinds = p->sites.found & p->opts.kinds;
 	c->term_words = p->opts.term_words;
 	c->nrings = p->nrings;
 	c->filter = p->opts.filter;

@@ -330,6 +330,20 @@ static void what_is_missing_is_named(void **state)
 	}
 }
 
+/* What is there of a kind that lacks a function is of no use. */
+static void half_a_kind_is_not_probed(void **state)
+{
+	(void)state;
+	t.is_gone[place_of("erts_proc_sig_send_to_alias")] = true;
+	find(WIRE);
+	assert_false(has(SCOPE_KIND_MSG_SEND));
+	assert_int_equal(count(SCOPE_SITE_QUEUE_TAIL, false), 0);
+	assert_int_equal(count(SCOPE_SITE_QUEUE_DIST, false), 0);
+	assert_true(has(SCOPE_KIND_MSG_RECEIVE));
+	/* A site that another kind needs stays. */
+	assert_int_equal(count(SCOPE_SITE_RECEIVE, false), 1);
+}
+
 static void only_what_is_wanted_is_probed(void **state)
 {
 	(void)state;
@@ -346,7 +360,8 @@ static void only_what_is_wanted_is_probed(void **state)
 	}
 	assert_int_equal(scope_catalogue_needs(0),
 			 SCOPE_KIND_BIT(SCOPE_KIND_PROC_REGISTER) |
-				 SCOPE_KIND_BIT(SCOPE_KIND_PROC_UNREGISTER));
+				 SCOPE_KIND_BIT(SCOPE_KIND_PROC_UNREGISTER) |
+				 SCOPE_KIND_BIT(SCOPE_KIND_PROC_EXIT));
 	assert_int_equal(scope_catalogue_needs(WIRE), WIRE);
 }
 
@@ -430,6 +445,7 @@ int main(void)
 		cmocka_unit_test_setup(old_releases_have_few, set_up),
 		cmocka_unit_test_setup(queues_without_a_tail, set_up),
 		cmocka_unit_test_setup(what_is_missing_is_named, set_up),
+		cmocka_unit_test_setup(half_a_kind_is_not_probed, set_up),
 		cmocka_unit_test_setup(only_what_is_wanted_is_probed, set_up),
 		cmocka_unit_test_setup(sites_are_what_programs_expect, set_up),
 		cmocka_unit_test_setup(what_is_no_code_is_no_source, set_up),
