@@ -21,6 +21,7 @@
 #define PSFLG_FREE (1u << 10)
 #define PSFLG_EXITING (1u << 11)
 #define BATCH_MAX 64
+#define QUEUE_WORDS 16 /* what of ErtsSignalPrivQueues is looked at, and more */
 
 /* A signal that is no message: tag of ERTS_PROC_SIG_MAKE_TAG in m[0]. */
 #define is_signal(w) (((w)&0x3f) == 0x30)
@@ -208,11 +209,13 @@ int on_receive(struct scope_regs *ctx)
 {
 	const volatile struct scope_layout *l = &config.layout;
 	u64 ts = bpf_ktime_get_ns(), c_p = SCOPE_ARG1(ctx);
-	u64 sq = c_p + l->p_sig_qs, pid = word(c_p);
-	u64 mp = word(word(sq + l->sq_save)), left;
+	u64 pid = word(c_p), sq[QUEUE_WORDS] = {}, mp, left;
 	struct message m = {};
 	struct scratch *s;
 
+	/* A call costs more than the words that are not needed. */
+	bpf_probe_read_user(sq, sizeof(sq), (void *)(c_p + l->p_sig_qs));
+	mp = word(sq[(l->sq_save >> 3) & (QUEUE_WORDS - 1)]);
 	if (bpf_probe_read_user(&m, sizeof(m), (void *)mp)) {
 		count_unread(SCOPE_KIND_MSG_RECEIVE, ts);
 		return 0;
@@ -222,7 +225,7 @@ int on_receive(struct scope_regs *ctx)
 	s = begin(SCOPE_KIND_MSG_RECEIVE, SCOPE_SITE_RECEIVE, ts);
 	if (!s)
 		return 0;
-	left = word(sq + l->sq_len);
+	left = sq[(l->sq_len >> 3) & (QUEUE_WORDS - 1)];
 	if (l->si_len != SCOPE_NO)
 		left += word(c_p + l->p_sig_inq + l->si_len);
 	s->rec.pid = pid;

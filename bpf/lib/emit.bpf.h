@@ -190,7 +190,10 @@ static __always_inline void finish(struct scratch *s)
 		nsegs = SCOPE_SEGS_MAX;
 	barrier_var(n);
 	barrier_var(nsegs);
-	if (nsegs && n <= SCOPE_WORDS_MAX && nsegs <= SCOPE_SEGS_MAX)
+	/* Most messages are one segment: no call for that. */
+	if (nsegs == 1 && n <= SCOPE_WORDS_MAX)
+		s->words[n] = s->segs[0];
+	else if (nsegs && n <= SCOPE_WORDS_MAX && nsegs <= SCOPE_SEGS_MAX)
 		bpf_probe_read_kernel(&s->words[n], nsegs * 8, s->segs);
 	len = SCOPE_REC_BYTES + 8 * (n + nsegs);
 	s->rec.len = len;

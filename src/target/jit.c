@@ -128,8 +128,8 @@ static bool is_plain(char c)
 }
 
 /*
- * Take a printed atom; its text goes to `out`, if not NULL, and is never longer
- * than what was printed. false: there is none.
+ * Take a printed atom; its text goes to `out`, if not NULL, and *ret is its
+ * length. false: there is none (and something may have been put out).
  */
 static bool take_atom(const char **at, const char *end, char *out, size_t *ret)
 {
@@ -254,15 +254,17 @@ static int scan(struct scope_code c, struct files *files, struct sizes *ret,
 			pro = r;
 			continue;
 		}
-		if (!take_mfa(r.name, r.len, m ? m->text + n.text : NULL, &len,
-			      &arity))
+		/* Written only once it is known to be whole. */
+		if (!take_mfa(r.name, r.len, NULL, &len, &arity))
 			continue;
 		if (pro.name && pro.end == r.start)
 			r.start = pro.start;
 		if (r.start < end || r.end > c.bytes)
 			return -EBADMSG;
 		end = r.end;
-		if (m)
+		if (m) {
+			(void)take_mfa(r.name, r.len, m->text + n.text, &len,
+				       &arity);
 			m->functions[n.functions] = (struct function){
 				.start = r.start,
 				.end = r.end,
@@ -271,6 +273,7 @@ static int scan(struct scope_code c, struct files *files, struct sizes *ret,
 				.line = (uint32_t)n.lines,
 				.arity = (uint8_t)arity,
 			};
+		}
 		n.functions++;
 		n.text += len;
 		while ((rc = scope_code_next_line(&c, &l)) > 0) {
@@ -510,16 +513,24 @@ static bool is_taken(const struct scope_jit *j,
 	return false;
 }
 
+/* Do they describe the same module? */
+static bool same_code(const struct scope_code_entry *a,
+		      const struct scope_code_entry *b)
+{
+	return a->sym == b->sym && a->len == b->len && a->base == b->base &&
+	       a->bytes == b->bytes;
+}
+
+/* One whose neighbour went away is not the same: it is read again. */
 static bool same(const struct scope_code_entry *a,
 		 const struct scope_code_entry *b)
 {
-	return a->next == b->next && a->sym == b->sym && a->len == b->len &&
-	       a->base == b->base && a->bytes == b->bytes;
+	return a->next == b->next && same_code(a, b);
 }
 
+/* *e is brought up to date. */
 static int read_module(struct scope_jit *j, uint64_t entry,
-		       const struct scope_code_entry *e,
-		       struct module **ret_module)
+		       struct scope_code_entry *e, struct module **ret_module)
 {
 	scope_autofree uint8_t *sym = malloc(e->len);
 	scope_autofree struct module *m = NULL;
@@ -537,9 +548,10 @@ static int read_module(struct scope_jit *j, uint64_t entry,
 	r = scope_code_entry(j->read, j->arg, entry, &now);
 	if (r < 0)
 		return r;
-	if (!same(e, &now) || m->info.base != e->base ||
+	if (!same_code(e, &now) || m->info.base != e->base ||
 	    m->info.bytes != e->bytes)
 		return -EBADMSG;
+	e->next = now.next;
 	m->entry = entry;
 	m->from = *e;
 	m->walk = j->walk;
@@ -548,7 +560,7 @@ static int read_module(struct scope_jit *j, uint64_t entry,
 }
 
 static int learn(struct scope_jit *j, uint64_t entry,
-		 const struct scope_code_entry *e)
+		 struct scope_code_entry *e)
 {
 	scope_autofree struct module *m = NULL;
 	int r;
@@ -590,7 +602,7 @@ int scope_jit_added(struct scope_jit *j, uint64_t entry)
  * 0. -EFAULT: it does not come to either. */
 static int walk(struct scope_jit *j, uint64_t entry)
 {
-	uint64_t bytes = 0;
+	uint64_t bytes = 0, mark = 0;
 	int whole = 0;
 
 	j->walk++;
@@ -601,8 +613,13 @@ static int walk(struct scope_jit *j, uint64_t entry)
 
 		if (r < 0)
 			return r == -ESRCH ? r : -EFAULT;
+		/* In a circle it comes back to a mark (Brent's algorithm). */
+		if (entry == mark)
+			return -EFAULT;
+		if ((i & (i + 1)) == 0)
+			mark = entry;
 		if (m && same(&m->from, &e)) {
-			if (j->is_whole || m->walk == j->walk)
+			if (j->is_whole)
 				break;
 			m->walk = j->walk; /* newer than what follows */
 		} else if (e.is_module) {

@@ -3,7 +3,7 @@
  * What an event costs the collector, in processor time, beside a memcpy of the
  * same bytes in the same run:
  *
- *   collector PID FILE KINDS [ROUNDS [EVENTS]]
+ *   collector PID FILE KINDS [ROUNDS [EVENTS [PART]]]
  *
  * FILE has records that the probes wrote (capture), of the node PID, which must
  * still be there: names are read from it. They are given to the pipeline again

@@ -121,6 +121,8 @@ int scope_target_proc(struct scope_target *t, uint64_t pid,
 		.parent = memory_word(i + 1),
 		.spawned = { memory_word(i + 2), memory_word(i + 3), i },
 		.initial = { memory_word(i + 4), memory_word(i + 5), i },
+		.i = memory_word(i + 6),
+		.current = memory_word(i + 7),
 		.has_dictionary = i & 1,
 	};
 	return 0;
@@ -153,18 +155,6 @@ unsigned scope_target_scheduler(struct scope_target *t, uint32_t tid,
 	(void)t;
 	(void)ret_dirty;
 	return tid;
-}
-
-int scope_target_code(struct scope_target *t, uint64_t entry,
-		      struct scope_code *ret_code)
-{
-	(void)t;
-	if (!entry || entry % 3 == 0)
-		return -EBADMSG;
-	*ret_code = (struct scope_code){ .functions = (uint32_t)entry };
-	memset(ret_code->module, (int)(entry & 0xff),
-	       sizeof(ret_code->module) - 1);
-	return 0;
 }
 
 /* -- a world: a release's atoms and writers -------------------------------- */

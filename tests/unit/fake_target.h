@@ -19,6 +19,7 @@
 #include <jansson.h>
 
 #include "export/json.h"
+#include "fake_code.h"
 #include "fake_vm.h"
 #include "fault.h"
 #include "pipeline/decode.h"
@@ -35,8 +36,6 @@ struct scope_target {
 	size_t nprocs;
 	unsigned looks; /* at one process */
 	uint64_t label, ancestors;
-	struct scope_code code; /* what the JIT entry 0x9000 describes */
-	bool code_gone;
 };
 
 static struct scope_target *t;
@@ -116,15 +115,6 @@ unsigned scope_target_scheduler(struct scope_target *target, uint32_t tid,
 	(void)target;
 	(void)ret_dirty;
 	return tid % 4;
-}
-
-int scope_target_code(struct scope_target *target, uint64_t entry,
-		      struct scope_code *ret_code)
-{
-	if (target->code_gone || entry < 0x9000)
-		return -EFAULT;
-	*ret_code = target->code;
-	return 0;
 }
 
 /* -- what comes out -------------------------------------------------------- */
@@ -280,6 +270,35 @@ static inline uint64_t atom(const char *text)
 	return a;
 }
 
+/* A JIT entry of a module of 1000 bytes, with the functions init/1 from 0 on,
+ * 'buy it'/2 from 300 on and stop/0 from 600 on. */
+static inline uint64_t code_of(const char *module, uint64_t base, uint64_t next)
+{
+	static const char *const names[] = { "init/1", "'buy it'/2", "stop/0" };
+	static struct fake_code c;
+	uint64_t entry[4] = { next, 0 };
+	char name[64];
+
+	fake_code_begin(&c, module, base, 1000);
+	for (unsigned i = 0; i < 3; i++) {
+		(void)snprintf(name, sizeof(name), "%s:%s", module, names[i]);
+		fake_code_function(&c, 300 * i, 300 * i + 300, name);
+	}
+	entry[2] = fake_bytes(&t->f, c.p, c.n, 0);
+	entry[3] = c.n;
+	entry[0] = fake_words(&t->f, entry, 4);
+	mark = t->f.used;
+	return entry[0];
+}
+
+/* What is at an entry is none any more. */
+static inline void code_gone(uint64_t entry)
+{
+	uint64_t none[4] = { 0 };
+
+	fake_put(&t->f, entry, none, sizeof(none));
+}
+
 /* A process that the table has. */
 static inline uint64_t alive(unsigned n, const char *name)
 {
@@ -326,9 +345,6 @@ static inline int set_up(unsigned otp)
 	if (!t || fake_init(&t->f, otp) < 0)
 		return -1;
 	t->info.bias = BIAS;
-	(void)snprintf(t->code.module, sizeof(t->code.module), "shop");
-	t->code.functions = 3;
-	t->code.bytes = 1000;
 	mark = t->f.used;
 	for (size_t i = 0; i < sizeof(atoms) / sizeof(*atoms); i++)
 		(void)atom(atoms[i]);

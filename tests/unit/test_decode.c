@@ -432,65 +432,131 @@ static void collections_are_told(void **state)
 	is(0, "reason", "\"runtime\"");
 }
 
+#define CODE 0x7e0000000000ull
+
 static void code_is_told(void **state)
 {
-	struct scope_rec *rec = rec_of(SCOPE_KIND_CODE_LOAD, 1, 0);
 	static const char gone[] = "\"module: its JIT entry was gone\"";
+	uint64_t entry = code_of("shop", CODE, 0), late, never;
+	struct scope_rec *rec;
 
 	(void)state;
-	rec->code.entry = 0x9000;
+	late = code_of("main", CODE + 0x1000, 0);
+	code_gone(late);
+	never = code_of("main", CODE + 0x2000, 0);
+	rec = rec_of(SCOPE_KIND_CODE_LOAD, 1, 0);
+	rec->code.entry = entry;
 	assert_int_equal(give(), 0);
 	is(0, "kind", "\"code.load\"");
 	is(0, "module", "\"shop\"");
 	is(0, "functions", "3");
 	is(0, "code_bytes", "1000");
 	is(0, "pid", NULL);
-	t->code_gone = true;
+	code_gone(entry);
 	rec = rec_of(SCOPE_KIND_CODE_UNLOAD, 2, 0);
-	rec->code.entry = 0x9000;
+	rec->code.entry = entry;
 	assert_int_equal(give(), 0);
 	is(1, "module", "\"shop\"");
 	is(1, "functions", "3");
+	/* One that was not loaded, and the same once more. */
 	rec = rec_of(SCOPE_KIND_CODE_UNLOAD, 2, 0);
-	rec->code.entry = 0x9100;
+	rec->code.entry = never;
 	assert_int_equal(give(), 0);
 	is(2, "module", NULL);
 	is(2, "unreadable", gone);
-	rec = rec_of(SCOPE_KIND_CODE_LOAD, 2, 0);
-	rec->code.entry = 0x9200;
+	rec = rec_of(SCOPE_KIND_CODE_UNLOAD, 2, 0);
+	rec->code.entry = entry;
 	assert_int_equal(give(), 0);
 	is(3, "unreadable", gone);
+	rec = rec_of(SCOPE_KIND_CODE_LOAD, 2, 0);
+	rec->code.entry = late;
+	assert_int_equal(give(), 0);
+	is(4, "unreadable", gone);
 	rec = rec_of(SCOPE_KIND_CODE_UNLOAD, 2, 0);
 	rec->code.module = atom("main");
 	assert_int_equal(give(), 0);
-	is(4, "module", "\"main\"");
-	is(4, "functions", NULL);
+	is(5, "module", "\"main\"");
+	is(5, "functions", NULL);
 }
 
 /* jit_descriptor: version, action, relevant entry, first entry (gdb). */
+static void first_code(uint64_t entry)
+{
+	fake_put(&t->f, fake_at(2), &entry, 8);
+}
+
 static void code_that_is_there_is_learned(void **state)
 {
 	struct scope_rec *rec;
-	uint64_t entries[2][4] = { { 0 } }, at[2];
+	uint64_t at[2];
 
 	(void)state;
-	at[1] = fake_words(&t->f, entries[1], 4);
-	entries[0][0] = at[1];
-	at[0] = fake_words(&t->f, entries[0], 4);
-	mark = t->f.used;
-	fake_put(&t->f, fake_at(2), &at[0], 8);
+	at[1] = code_of("shop", CODE, 0);
+	at[0] = code_of("main", CODE + 0x1000, at[1]);
+	first_code(at[0]);
 	scope_decoder_learn_code(d);
-	t->code_gone = true;
+	code_gone(at[0]);
+	code_gone(at[1]);
 	for (unsigned i = 0; i < 2; i++) {
 		rec = rec_of(SCOPE_KIND_CODE_UNLOAD, 2, 0);
 		rec->code.entry = at[i];
 		assert_int_equal(give(), 0);
-		is(i, "module", "\"shop\"");
+		is(i, "module", i ? "\"shop\"" : "\"main\"");
 	}
 	assert_int_equal(ngot, 2);
 	/* A circle has an end. */
-	fake_put(&t->f, at[1], &at[0], 8);
+	at[0] = code_of("main", CODE, at[0]);
+	fake_put(&t->f, at[0], &at[0], 8);
+	first_code(at[0]);
 	scope_decoder_learn_code(d);
+}
+
+/* What a process that is met now says of itself. */
+static void meet_at(unsigned n, uint64_t i, uint64_t current,
+		    const char *expect)
+{
+	uint64_t pid = alive(n, NULL);
+
+	t->procs[t->nprocs - 1].i = i;
+	t->procs[t->nprocs - 1].current = current;
+	forget();
+	(void)rec_of(SCOPE_KIND_GC_START, 3, pid);
+	assert_int_equal(give(), 0);
+	is(0, "kind", "\"proc.info\"");
+	is(0, "current", expect);
+}
+
+static void where_processes_wait(void **state)
+{
+	const uint64_t mfa[3] = { atom("proc_lib"), atom("init_p"), 5 };
+	uint64_t own, shop, at, none, later;
+
+	(void)state;
+	at = fake_words(&t->f, mfa, 3);
+	none = fake_words(&t->f, (uint64_t[3]){ 1, 2, 3 }, 3);
+	own = code_of("erts_beamasm", CODE, 0);
+	shop = code_of("shop", CODE + 0x1000, own);
+	first_code(shop);
+	meet_at(1, CODE + 0x1000, 0, "\"shop:init/1\"");
+	meet_at(2, CODE + 0x1000 + 400, at, "\"shop:buy it/2\"");
+	/* It runs. */
+	meet_at(3, 0, at, NULL);
+	/* In no code of Erlang: what it is about to run, if that is known. */
+	meet_at(4, CODE + 10, at, "\"proc_lib:init_p/5\"");
+	meet_at(5, CODE + 0x1000 + 950, at, "\"proc_lib:init_p/5\"");
+	meet_at(6, CODE + 10, 0, NULL);
+	meet_at(7, CODE + 10, none, NULL);
+	t->nprocs = 0;
+	meet_at(8, 17, 8, NULL);
+	/* Code that nothing told of. */
+	later = code_of("shop", CODE + 0x2000, shop);
+	first_code(later);
+	meet_at(9, CODE + 0x2000 + 600, 0, "\"shop:stop/0\"");
+	/* And where code is not watched, also what took another's place. */
+	open_decoder(ALL & ~SCOPE_KIND_BIT(SCOPE_KIND_CODE_LOAD), 64);
+	meet_at(10, CODE + 0x1000 + 600, 0, "\"shop:stop/0\"");
+	first_code(code_of("main", CODE + 0x1000, later));
+	meet_at(11, CODE + 0x1000 + 600, 0, "\"main:stop/0\"");
 }
 
 static void losses_are_told(void **state)
@@ -756,6 +822,7 @@ static void events_do_not_need_memory(void **state)
 	T(collections_are_told, otp), \
 	T(code_is_told, otp), \
 	T(code_that_is_there_is_learned, otp), \
+	T(where_processes_wait, otp), \
 	T(losses_are_told, otp), \
 	T(unknown_kinds_are_refused, otp), \
 	T(the_tables_learn_from_all_kinds, otp), \
