@@ -29,7 +29,7 @@ struct {
 	((u64)(u32)bpf_get_current_pid_tgid() << 8 | (u64)(site))
 
 struct heap {
-	u64 heap, htop, high_water, used, size, abandoned;
+	u64 heap, htop, high_water, used, size, abandoned, stack;
 	u32 gen_gcs;
 };
 
@@ -45,6 +45,7 @@ static __always_inline void read_heap(u64 p, struct heap *h)
 	h->gen_gcs = small(p + l->p_gen_gcs);
 	h->used = (h->htop - h->heap) / 8 + word(p + l->p_mbuf_sz);
 	h->size = word(p + l->p_heap_sz);
+	h->stack = (word(p + l->p_hend) - word(p + l->p_stop)) / 8;
 	if (old) {
 		h->used += (word(p + l->p_old_htop) - old) / 8;
 		h->size += (word(p + l->p_old_hend) - old) / 8;
@@ -69,10 +70,18 @@ static __always_inline void gc_started(struct call *c, u64 pid)
 	finish(s);
 }
 
+/* erl_process.h and erl_gc.h, the same in OTP 25 and 27. */
+#define F_DISABLE_GC (1u << 11)
+#define F_DELAY_GC (1u << 13)
+#define LONG_GC_WORDS (128 * 1024)
+
+#define GC_STARTED (1u << 31) /* of call.flags: gc.start was told */
+
 /*
- * A collection on a dirty scheduler is long, and never put off: its start is
- * told at once. On others the call may only decide to collect later, so the
- * start is told, with its own time, when the call is over.
+ * The call may only decide to collect later, when collecting is disabled, or on
+ * a dirty scheduler, when it will take long (erl_gc.c,
+ * check_for_possibly_long_gc). Where that can't be, the start is told at once;
+ * else, with its own time, when the call is over.
  */
 static __always_inline void gc_entry(u64 p, struct call *c)
 {
@@ -87,10 +96,16 @@ static __always_inline void gc_entry(u64 p, struct call *c)
 	c->gen_gcs = h.gen_gcs;
 	c->used = h.used;
 	c->size = h.size;
-	if (esdp && half(esdp + l->s_type) != 0) {
+	c->flags = 0;
+	if (esdp && half(esdp + l->s_type) != 0)
 		c->flags = SCOPE_F_DIRTY;
-		if (!(half(p + l->p_state) & PSFLG_EXITING))
-			gc_started(c, word(p));
+	if (half(p + l->p_flags) & (F_DISABLE_GC | F_DELAY_GC) ||
+	    half(p + l->p_state) & PSFLG_EXITING)
+		return;
+	if (c->flags || (h.used + h.stack < LONG_GC_WORDS &&
+			 word(p + l->p_sig_qs + l->sq_len) == 0)) {
+		gc_started(c, word(p));
+		c->flags |= GC_STARTED;
 	}
 }
 
@@ -106,8 +121,9 @@ static __always_inline void gc_return(struct call *c)
 	    (h.heap == c->heap && h.htop == c->htop &&
 	     h.high_water == c->high_water && h.gen_gcs == c->gen_gcs))
 		return;
-	if (!c->flags)
+	if (!(c->flags & GC_STARTED))
 		gc_started(c, pid);
+	c->flags &= ~GC_STARTED;
 	if (!wanted(SCOPE_KIND_GC_END))
 		return;
 	s = begin(SCOPE_KIND_GC_END, SCOPE_SITE_GC, now);

@@ -11,6 +11,26 @@
 
 #include "lib/emit.bpf.h"
 
+#define HEAD_WORDS 36 /* 26 bytes and a name of 255, NUL included */
+#define HEAD_LEAST 8
+
+static __always_inline void head(struct scratch *s, u64 addr)
+{
+	u32 n = HEAD_WORDS;
+
+	if (!addr || (addr & 7))
+		return;
+	if (bpf_probe_read_user(s->words, 8 * HEAD_WORDS, (void *)addr)) {
+		n = HEAD_LEAST;
+		if (bpf_probe_read_user(s->words, 8 * HEAD_LEAST,
+					(void *)addr))
+			return;
+	}
+	s->segs[0] = SCOPE_SEG(addr, n);
+	s->nsegs = 1;
+	s->n = n;
+}
+
 SEC("uprobe")
 int on_code(struct scope_regs *ctx)
 {
@@ -19,11 +39,17 @@ int on_code(struct scope_regs *ctx)
 	struct scratch *s;
 
 	(void)ctx;
+	if (!config.jit_descriptor)
+		return 0;
 	kind = action == 2 ? SCOPE_KIND_CODE_UNLOAD : SCOPE_KIND_CODE_LOAD;
 	s = begin(kind, SCOPE_SITE_JIT_CODE, bpf_ktime_get_ns());
 	if (!s)
 		return 0;
 	s->rec.code.entry = entry;
+	/* The head of what the entry describes, with the module's name: code
+	 * that is purged at once is gone before it is read from outside. */
+	s->rec.code.file = word(entry + 16);
+	head(s, s->rec.code.file);
 	finish(s);
 	return 0;
 }

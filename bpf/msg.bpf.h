@@ -233,6 +233,11 @@ int on_receive(struct scope_regs *ctx)
 	s->rec.msg.from = m.from;
 	s->rec.msg.addr = mp;
 	s->rec.msg.mailbox = left ? left - 1 : 0;
+	/* No other message in its own queues, and neither message nor signal
+	 * in the one that others put to. */
+	if (sq[l->sq_first >> 3 & (QUEUE_WORDS - 1)] == mp && !m.next && !sq[l->sq_cont >> 3 & (QUEUE_WORDS - 1)] &&
+	    !word(c_p + l->p_sig_inq + l->si_first))
+		s->rec.flags |= SCOPE_F_LAST;
 	copy_term(s, m.term);
 	finish(s);
 	return 0;

@@ -97,6 +97,7 @@ struct scope_counters {
 #define SCOPE_F_VIA_LINK (1u << 6)	 /* proc.exit_signal: along a link */
 #define SCOPE_F_DIST (1u << 7)	 /* the message is still in external format */
 #define SCOPE_F_DIRTY (1u << 8)	 /* happened on a dirty scheduler */
+#define SCOPE_F_LAST (1u << 9)	 /* msg.receive: nothing else was queued */
 
 /* All Eterm fields are words as the target has them; 0 means none. */
 struct scope_rec {
@@ -157,6 +158,7 @@ struct scope_rec {
 		struct {
 			__u64 entry;  /* address of the jit_code_entry; 0: none */
 			__u64 module; /* Eterm atom; 0: see entry */
+			__u64 file; /* what entry describes; its head, copied */
 		} code;
 		__u64 a[7];
 	};

@@ -6,6 +6,9 @@
 #include "base/map.h"
 
 #define NONE UINT32_MAX
+#define SYNCED_MAX (1u << 21) /* receivers */
+#define BLIND_NS 1000000u /* a loss may be counted that much later */
+#define STALE_NS 10000000u /* no send takes that long to arrive */
 
 struct item {
 	uint64_t to, addr, ts, n;
@@ -21,6 +24,8 @@ struct scope_mailbox {
 	uint64_t n;
 	struct scope_map *by_addr; /* mix(to, addr) -> index */
 	struct scope_map *heads;   /* receiver -> first << 32 | last */
+	struct scope_map *synced;  /* receiver -> since when order decides */
+	uint64_t blind_ns;	   /* until then nothing is known */
 };
 
 struct scope_mailbox *scope_mailbox_new(void)
@@ -32,7 +37,8 @@ struct scope_mailbox *scope_mailbox_new(void)
 	m->items = calloc(SCOPE_MAILBOX_MAX, sizeof(*m->items));
 	m->by_addr = scope_map_new(SCOPE_MAILBOX_MAX);
 	m->heads = scope_map_new(SCOPE_MAILBOX_MAX);
-	if (!m->items || !m->by_addr || !m->heads) {
+	m->synced = scope_map_new(SYNCED_MAX);
+	if (!m->items || !m->by_addr || !m->heads || !m->synced) {
 		scope_mailbox_free(m);
 		return NULL;
 	}
@@ -46,6 +52,7 @@ void scope_mailbox_free(struct scope_mailbox *m)
 	free(m->items);
 	scope_map_free(m->by_addr);
 	scope_map_free(m->heads);
+	scope_map_free(m->synced);
 	free(m);
 }
 
@@ -93,6 +100,8 @@ uint64_t scope_mailbox_sent(struct scope_mailbox *m, uint64_t to, uint64_t addr,
 	struct item *it = &m->items[i];
 	uint64_t head;
 
+	if (m->blind_ns && ts_ns <= m->blind_ns)
+		return 0;
 	m->n++;
 	if (!to)
 		return m->n;
@@ -137,13 +146,15 @@ static bool same(const struct item *it, enum scope_queued what,
 
 bool scope_mailbox_received(struct scope_mailbox *m, uint64_t to, uint64_t addr,
 			    enum scope_queued what,
-			    const struct scope_shape *shape,
+			    const struct scope_shape *shape, uint64_t ts_ns,
 			    struct scope_match *ret_match)
 {
-	uint64_t v;
+	uint64_t v, since;
 	uint32_t i = NONE;
 	bool by_order = false;
 
+	if (m->blind_ns && ts_ns <= m->blind_ns)
+		return false;
 	if (addr && what == SCOPE_QUEUED_MESSAGE &&
 	    scope_map_get(m->by_addr, mix(to, addr), &v) &&
 	    m->items[v].to == to && m->items[v].addr == addr &&
@@ -151,6 +162,9 @@ bool scope_mailbox_received(struct scope_mailbox *m, uint64_t to, uint64_t addr,
 		i = (uint32_t)v;
 	} else if (scope_map_get(m->heads, to, &v)) {
 		by_order = what == SCOPE_QUEUED_MESSAGE;
+		if (by_order && (!scope_map_get(m->synced, to, &since) ||
+				 since > ts_ns))
+			return false;
 		i = (uint32_t)(v >> 32);
 		for (unsigned k = 1;
 		     i != NONE && !same(&m->items[i], what, shape); k++)
@@ -168,10 +182,46 @@ bool scope_mailbox_received(struct scope_mailbox *m, uint64_t to, uint64_t addr,
 	return true;
 }
 
+void scope_mailbox_synced(struct scope_mailbox *m, uint64_t pid, uint64_t ts_ns)
+{
+	uint64_t since, head, stale = 0;
+
+	if (m->blind_ns && ts_ns <= m->blind_ns)
+		return;
+	/* What is noted for an empty queue was received, by nobody knows which
+	 * receive, when order did not decide so far; else it never came, if it
+	 * is old: its receiver was ending, or the alias was not active. */
+	if (!scope_map_get(m->synced, pid, &since)) {
+		stale = UINT64_MAX;
+		(void)scope_map_put(m->synced, pid, ts_ns);
+	} else if (ts_ns > STALE_NS) {
+		stale = ts_ns - STALE_NS;
+	}
+	while (scope_map_get(m->heads, pid, &head) &&
+	       m->items[head >> 32].ts < stale)
+		unlink_item(m, (uint32_t)(head >> 32));
+}
+
+void scope_mailbox_lost(struct scope_mailbox *m, uint64_t until_ns)
+{
+	if (until_ns + BLIND_NS > m->blind_ns)
+		m->blind_ns = until_ns + BLIND_NS;
+	if (scope_map_len(m->synced))
+		scope_map_clear(m->synced);
+	/* Losses come in rows: after the first there is nothing left. */
+	if (!scope_map_len(m->heads))
+		return;
+	scope_map_clear(m->heads);
+	scope_map_clear(m->by_addr);
+	for (uint32_t i = 0; i < SCOPE_MAILBOX_MAX; i++)
+		m->items[i].used = false;
+}
+
 void scope_mailbox_ended(struct scope_mailbox *m, uint64_t pid)
 {
 	uint64_t head;
 
 	while (scope_map_get(m->heads, pid, &head))
 		unlink_item(m, (uint32_t)(head >> 32));
+	(void)scope_map_take(m->synced, pid, NULL);
 }

@@ -200,8 +200,8 @@ static void loss_event(struct scope_decoder *d, const struct scope_rec *rec,
 	add_text(ev, SCOPE_FIELD_STAGE, "kernel");
 	scope_event_add_u(ev, SCOPE_FIELD_CPU, rec->cpu);
 	scope_event_add_u(ev, SCOPE_FIELD_COUNT, rec->a[2]);
-	scope_event_add_u(ev, SCOPE_FIELD_FROM_NS, rec->a[3] + off);
-	scope_event_add_u(ev, SCOPE_FIELD_TO_NS, rec->ts_ns + off);
+	scope_event_add_u(ev, SCOPE_FIELD_FROM_NS, rec->ts_ns + off);
+	scope_event_add_u(ev, SCOPE_FIELD_TO_NS, rec->a[3] + off);
 }
 
 /* What the tables learn before the event is built. */
@@ -238,6 +238,9 @@ static uint64_t learn_before(struct scope_decoder *d,
 			}
 			k->introduced = true;
 			k->spawned_ns = rec->ts_ns;
+			if (d->mailbox)
+				scope_mailbox_synced(d->mailbox, k->pid,
+						     rec->ts_ns);
 		}
 		break;
 	}
@@ -248,6 +251,11 @@ static uint64_t learn_before(struct scope_decoder *d,
 		break;
 	case SCOPE_KIND_CODE_LOAD:
 		scope_decode_learn_load(d, rec);
+		break;
+	case SCOPE_KIND_LOSS:
+		if (d->mailbox && (rec->a[0] == SCOPE_KIND_MSG_SEND ||
+				   rec->a[0] == SCOPE_KIND_MSG_RECEIVE))
+			scope_mailbox_lost(d->mailbox, rec->a[3]);
 		break;
 	default:
 		meet(d, pid, rec->ts_ns);

@@ -29,6 +29,31 @@ void scope_decode_learn_unload(struct scope_decoder *d,
 		scope_jit_removed(d->jit, rec->code.entry);
 }
 
+/* The JIT entry is gone: what the probe copied of it has the name (a
+ * module's description is u32 kind, u32 pad, u64 base, u32 ranges, u32 bytes,
+ * u16 length of the name with its NUL, name; jit/beam_jit_metadata.cpp). */
+static void add_head(struct scope_event *ev, const struct scope_rec *rec)
+{
+	const struct scope_image *im = &ev->image;
+	const char *p = (const char *)im->words;
+	uint32_t kind = 0, bytes = 0;
+	uint16_t len = 0;
+
+	if (im->nsegs == 1 && im->nwords >= 4 && rec->code.file &&
+	    SCOPE_SEG_ADDR(im->segs[0]) == rec->code.file) {
+		memcpy(&kind, p, sizeof(kind));
+		memcpy(&bytes, p + 20, sizeof(bytes));
+		memcpy(&len, p + 24, sizeof(len));
+	}
+	if (kind != 1 || len < 2 || 26u + len > 8 * im->nwords) {
+		add_text(ev, SCOPE_FIELD_UNREADABLE,
+			 "module: its JIT entry was gone");
+		return;
+	}
+	scope_event_add_text(ev, SCOPE_FIELD_MODULE, p + 26, len - 1u);
+	scope_event_add_u(ev, SCOPE_FIELD_CODE_BYTES, bytes);
+}
+
 void scope_decode_code(struct scope_decoder *d, const struct scope_rec *rec,
 		       struct scope_event *ev)
 {
@@ -45,8 +70,7 @@ void scope_decode_code(struct scope_decoder *d, const struct scope_rec *rec,
 	if (d->jit)
 		m = scope_jit_module(d->jit, rec->code.entry);
 	if (!m) {
-		add_text(ev, SCOPE_FIELD_UNREADABLE,
-			 "module: its JIT entry was gone");
+		add_head(ev, rec);
 		return;
 	}
 	scope_event_add_text(ev, SCOPE_FIELD_MODULE, m->name, m->name_len);

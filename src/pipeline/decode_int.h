@@ -80,6 +80,10 @@ void scope_decode_learn_unload(struct scope_decoder *d,
 void scope_decode_current(struct scope_decoder *d, const struct scope_proc *p,
 			  struct scope_event *ev);
 
+/* Note what was sent, and say its correlation. */
+void scope_decode_sent(struct scope_decoder *d, struct scope_event *ev,
+		       uint64_t to, uint64_t addr, enum scope_queued what,
+		       const struct scope_shape *shape, uint64_t ts_ns);
 /* Fill in the fields of an event. */
 void scope_decode_send(struct scope_decoder *d, const struct scope_rec *rec,
 		       struct scope_event *ev);

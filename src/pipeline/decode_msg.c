@@ -86,6 +86,17 @@ static void add_message(struct scope_decoder *d, struct scope_event *ev,
 	scope_event_add_u(ev, SCOPE_FIELD_MSG_WORDS, words);
 }
 
+void scope_decode_sent(struct scope_decoder *d, struct scope_event *ev,
+		       uint64_t to, uint64_t addr, enum scope_queued what,
+		       const struct scope_shape *shape, uint64_t ts_ns)
+{
+	uint64_t n = scope_mailbox_sent(d->mailbox, to, addr, what, shape,
+					ts_ns);
+
+	if (n)
+		add_corr(ev, addr, n);
+}
+
 void scope_decode_send(struct scope_decoder *d, const struct scope_rec *rec,
 		       struct scope_event *ev)
 {
@@ -104,10 +115,8 @@ void scope_decode_send(struct scope_decoder *d, const struct scope_rec *rec,
 	if (rec->flags & SCOPE_F_DIST)
 		scope_event_add_u(ev, SCOPE_FIELD_DIST, 1);
 	if (d->mailbox)
-		add_corr(ev, rec->msg.addr,
-			 scope_mailbox_sent(d->mailbox, rec->msg.to,
-					    rec->msg.addr, SCOPE_QUEUED_MESSAGE,
-					    &shape, rec->ts_ns));
+		scope_decode_sent(d, ev, rec->msg.to, rec->msg.addr,
+				  SCOPE_QUEUED_MESSAGE, &shape, rec->ts_ns);
 }
 
 /* A digest of a reference's numbers, the same for every copy of it. */
@@ -142,12 +151,14 @@ static bool from_signal(struct scope_decoder *d, const struct scope_rec *rec,
 		shape.from = scope_decode_ref_digest(d, &ev->image, who);
 		return shape.from &&
 		       scope_mailbox_received(d->mailbox, rec->pid, 0,
-					      SCOPE_QUEUED_DOWN, &shape, ret);
+					      SCOPE_QUEUED_DOWN, &shape,
+					      rec->ts_ns, ret);
 	}
 	shape.from = who;
 	return tag == d->am_exit &&
 	       scope_mailbox_received(d->mailbox, rec->pid, 0,
-				      SCOPE_QUEUED_EXIT, &shape, ret);
+				      SCOPE_QUEUED_EXIT, &shape,
+				      rec->ts_ns, ret);
 }
 
 void scope_decode_receive(struct scope_decoder *d, const struct scope_rec *rec,
@@ -158,9 +169,12 @@ void scope_decode_receive(struct scope_decoder *d, const struct scope_rec *rec,
 	bool found, signal = false;
 
 	found = scope_mailbox_received(d->mailbox, rec->pid, rec->msg.addr,
-				       SCOPE_QUEUED_MESSAGE, &shape, &m);
+				       SCOPE_QUEUED_MESSAGE, &shape,
+				       rec->ts_ns, &m);
 	if (!found)
 		signal = found = from_signal(d, rec, ev, &m);
+	if (rec->flags & SCOPE_F_LAST)
+		scope_mailbox_synced(d->mailbox, rec->pid, rec->ts_ns);
 	if (signal) {
 		add_text(ev, SCOPE_FIELD_FROM_KIND, "signal");
 	} else if (scope_is_pid(rec->msg.from)) {

@@ -147,10 +147,8 @@ void scope_decode_exit_signal(struct scope_decoder *d,
 		add_term(ev, SCOPE_FIELD_REASON, rec->exit_signal.reason);
 	add_text(ev, SCOPE_FIELD_VIA, link ? "link" : "exit");
 	if (d->mailbox)
-		add_corr(ev, 0,
-			 scope_mailbox_sent(d->mailbox, rec->exit_signal.to, 0,
-					    SCOPE_QUEUED_EXIT, &shape,
-					    rec->ts_ns));
+		scope_decode_sent(d, ev, rec->exit_signal.to, 0,
+				  SCOPE_QUEUED_EXIT, &shape, rec->ts_ns);
 }
 
 void scope_decode_link(struct scope_decoder *d, const struct scope_rec *rec,
@@ -175,10 +173,8 @@ void scope_decode_link(struct scope_decoder *d, const struct scope_rec *rec,
 			.from = scope_decode_ref_digest(d, &ev->image, rec->link.ref)
 		};
 
-		add_corr(ev, 0,
-			 scope_mailbox_sent(d->mailbox, rec->pid, 0,
-					    SCOPE_QUEUED_DOWN, &shape,
-					    rec->ts_ns));
+		scope_decode_sent(d, ev, rec->pid, 0, SCOPE_QUEUED_DOWN,
+				  &shape, rec->ts_ns);
 	}
 }
 

@@ -98,22 +98,25 @@ static int on_record(void *arg, const void *data, size_t len)
 }
 
 static void put_loss(struct scope_reader *r, unsigned cpu, unsigned kind,
-		     unsigned cause, uint64_t count, uint64_t now)
+		     unsigned cause, uint64_t count, uint64_t until)
 {
 	struct scope_rec rec = {
-		.ts_ns = now,
+		.ts_ns = r->losses_at,
 		.len = sizeof(rec),
 		.kind = SCOPE_KIND_LOSS,
 		.cpu = (__u16)cpu,
-		.a = { kind, cause, count, r->losses_at },
+		.a = { kind, cause, count, until },
 	};
 
 	(void)on_record(r, &rec, sizeof(rec));
 }
 
-/* Put what was lost since the last look into the batch. */
-static void put_losses(struct scope_reader *r, uint64_t now)
+/* Put what was lost since the last look into the batch. It bears the time of
+ * that look, so that it comes before what it casts doubt on. */
+static void put_losses(struct scope_reader *r)
 {
+	uint64_t until = now_ns();
+
 	for (unsigned cpu = 0; cpu < scope_probe_cpus(r->probe); cpu++) {
 		const struct scope_counters *c =
 			scope_probe_counters(r->probe, cpu);
@@ -129,12 +132,15 @@ static void put_losses(struct scope_reader *r, uint64_t now)
 				continue;
 			if (!r->now)
 				return; /* the rest next time */
+			/* What is counted while we look is in this interval
+			 * too. */
+			until = now_ns();
 			put_loss(r, cpu, i % SCOPE_KIND_WIRE_MAX,
-				 i / SCOPE_KIND_WIRE_MAX, v - seen[i], now);
+				 i / SCOPE_KIND_WIRE_MAX, v - seen[i], until);
 			seen[i] = v;
 		}
 	}
-	r->losses_at = now;
+	r->losses_at = until;
 }
 
 /* One round: read what is there, say what was lost, hand over. False: there
@@ -150,7 +156,7 @@ static bool drain(struct scope_reader *r)
 		return false;
 	if (scope_probe_drain(r->probe, on_record, r) < 0 && !r->now)
 		return false;
-	put_losses(r, now);
+	put_losses(r);
 	hand_over(r, now);
 	return true;
 }

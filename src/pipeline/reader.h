@@ -7,7 +7,8 @@
  *          over when a drain is done, with the time before which nothing more
  *          will come (but for programs that were preempted). Losses that the
  *          kernel side counted come as records of kind SCOPE_KIND_LOSS:
- *          a[0] kind, a[1] cause, a[2] count, a[3] since (ns); cpu.
+ *          a[0] kind, a[1] cause, a[2] count, a[3] until (ns); ts_ns is since
+ *          when; cpu.
  * Clock:   1 ms while the buffers fill quickly, up to 10 ms when little comes.
  * Limits:  SCOPE_BATCHES batches; when all are full the kernel's buffers keep
  *          what they can, and count what they can't.

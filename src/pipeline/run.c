@@ -85,6 +85,11 @@ static void say(const struct run *r, const char *text)
 
 static bool deliver(struct run *r, struct scope_event *ev)
 {
+	/* An introduction is of no moment: it never goes back in time. */
+	if (ev->kind == SCOPE_KIND_PROC_INFO && ev->mono_ns < r->last_ns) {
+		ev->ts_ns += r->last_ns - ev->mono_ns;
+		ev->mono_ns = r->last_ns;
+	}
 	ev->id = r->next_id;
 	if (r->sink->event(r->sink, ev) < 0)
 		return false;

@@ -29,7 +29,7 @@
 #include "beam/vm.h"
 
 #define SCOPE_JIT_MODULES (1u << 16)
-#define SCOPE_JIT_BYTES (256u << 20) /* a large node's need: 16 MB */
+#define SCOPE_JIT_BYTES (256u << 20) /* 100,000 functions take 7 MB */
 #define SCOPE_JIT_ENTRIES (1u << 20)
 #define SCOPE_JIT_READ (1ull << 30)
 
@@ -42,7 +42,7 @@ struct scope_jit *scope_jit_new(scope_read_fn *read, void *arg,
 void scope_jit_free(struct scope_jit *j);
 SCOPE_AUTO(scope_jit)
 
-/* Learn what was loaded since the last time; two short reads if nothing was. */
+/* Learn what was loaded since the last time: three short reads if nothing. */
 int scope_jit_sync(struct scope_jit *j);
 
 /* An entry was registered: learn it, anew where it was known. Its memory may

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "target/table_int.h"
 
@@ -162,6 +163,7 @@ static int read_again(struct scope_chunk *b, size_t i)
 
 static int read_structs(struct scope_chunk *b)
 {
+	struct timespec t;
 	int r;
 
 	for (size_t i = 0; i < b->n; i++) {
@@ -173,6 +175,8 @@ static int read_structs(struct scope_chunk *b)
 		r = read_again(b, i);
 		b->keep[i] = is_process(b, i);
 	}
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	b->read_ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 	return r;
 }
 
@@ -204,6 +208,10 @@ static void fill(struct scope_chunk *b, size_t i)
 		.parent = scope_is_pid(parent) ? parent : 0,
 		.state = u32_at(p, l->p_state),
 		.spawned = mfa_at(p, l->p_initial),
+		.queue_empty = !u64_at(p, l->p_sig_qs + l->sq_first) &&
+			       !u64_at(p, l->p_sig_qs + l->sq_cont) &&
+			       !u64_at(p, l->p_sig_inq + l->si_first),
+		.read_ns = b->read_ns,
 	};
 	o->initial = o->spawned;
 	/* Of one that runs, they say where it was. */

@@ -19,6 +19,7 @@ struct scope_chunk {
 	struct scope_piece pieces[SCOPE_BATCH];
 	uint64_t words[SCOPE_BATCH][4];
 	uint32_t p_size;
+	uint64_t read_ns; /* when the structs were read, CLOCK_MONOTONIC */
 	uint8_t *bytes; /* owned: the Process structs */
 };
 

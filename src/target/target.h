@@ -96,6 +96,8 @@ struct scope_proc {
 	struct scope_mfa initial; /* '$initial_call' where proc_lib keeps one,
 				     translated as proc_lib does; else spawned */
 	bool has_dictionary;
+	bool queue_empty; /* neither message nor signal was queued then */
+	uint64_t read_ns; /* when, CLOCK_MONOTONIC; 0: of no scope_target_procs */
 };
 /* Call fn for each process alive; stops when fn returns non-zero, and returns
  * that. Entries that change under the reader are read again, or left out. */

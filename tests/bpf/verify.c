@@ -56,6 +56,7 @@ static unsigned load_one(const char *name, unsigned otp)
 	c->kinds = ~0ull;
 	c->term_words = SCOPE_TERM_WORDS_MAX;
 	c->nrings = 2;
+	c->jit_descriptor = 4096;
 	c->filter = 1;
 	bpf_object__for_each_program(p, obj) {
 		bool it = !strcmp(bpf_program__name(p), name);

@@ -566,12 +566,12 @@ static void losses_are_told(void **state)
 	(void)state;
 	for (unsigned cause = 0; cause < SCOPE_LOSS_MAX; cause++) {
 		forget();
-		rec = rec_of(SCOPE_KIND_LOSS, 3000, 0);
+		rec = rec_of(SCOPE_KIND_LOSS, 2000, 0);
 		rec->cpu = 3;
 		rec->a[0] = SCOPE_KIND_MSG_SEND;
 		rec->a[1] = cause;
 		rec->a[2] = 17;
-		rec->a[3] = 2000;
+		rec->a[3] = 3000;
 		assert_int_equal(give(), 0);
 		assert_int_equal(ngot, 1);
 		is(0, "kind", "\"loss\"");

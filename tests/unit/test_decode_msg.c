@@ -15,6 +15,8 @@ static int send(uint64_t ts, uint64_t from, uint64_t to, uint64_t msg,
 	return give();
 }
 
+static uint32_t receive_flags;
+
 static int receive(uint64_t ts, uint64_t from, uint64_t to, uint64_t msg,
 		   uint64_t addr)
 {
@@ -25,6 +27,7 @@ static int receive(uint64_t ts, uint64_t from, uint64_t to, uint64_t msg,
 	rec->msg.from = from;
 	rec->msg.addr = addr;
 	rec->msg.mailbox = 3;
+	rec->flags = receive_flags;
 	return give();
 }
 
@@ -64,8 +67,10 @@ static void a_message_is_told_at_both_ends(void **state)
 	is(3, "mailbox", "3");
 	is(3, "corr", "\"m-ab0-1\"");
 	is(3, "sure", NULL);
-	/* It was taken. */
+	/* It was taken; and the queue is empty now. */
+	receive_flags = SCOPE_F_LAST;
 	assert_int_equal(receive(30, a, b, a_message(), 0xab0), 0);
+	receive_flags = 0;
 	is(4, "corr", NULL);
 	is(4, "wait_ns", NULL);
 	/* Moved meanwhile: order decides. */

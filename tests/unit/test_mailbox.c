@@ -13,6 +13,8 @@
 #include "fault.h"
 
 #define PID(n) ((uint64_t)(n) << 4 | 3)
+#define SYNCED 20
+#define LATER (1ull << 60) /* than all that is sent here */
 
 static uint64_t seed;
 
@@ -28,7 +30,12 @@ static int make_box(void **state)
 {
 	(void)state;
 	box = scope_mailbox_new();
-	return box ? 0 : -1;
+	if (!box)
+		return -1;
+	/* Of these, order decides. */
+	for (unsigned i = 1; i <= SYNCED; i++)
+		scope_mailbox_synced(box, PID(i), 1);
+	return 0;
 }
 
 static int free_box(void **state)
@@ -57,7 +64,7 @@ static bool received(uint64_t to, uint64_t addr, uint64_t first,
 	struct scope_shape s = shape(first);
 
 	*m = (struct scope_match){ .n = 99 };
-	return scope_mailbox_received(box, to, addr, SCOPE_QUEUED_MESSAGE, &s,
+	return scope_mailbox_received(box, to, addr, SCOPE_QUEUED_MESSAGE, &s, LATER,
 				      m);
 }
 
@@ -119,6 +126,73 @@ static void an_address_alone_is_no_identity(void **state)
 	assert_false(received(PID(3), 0x1000, 6, &m));
 }
 
+/* A receiver that may hold what was not seen being sent: only the address says
+ * which message it is. */
+static void order_needs_a_known_queue(void **state)
+{
+	const uint64_t p = PID(SYNCED + 1);
+	struct scope_shape s = shape(5);
+	struct scope_match m;
+
+	(void)state;
+	(void)sent(p, 0x1000, 5, 100);
+	(void)sent(p, 0x2000, 5, 101);
+	assert_false(received(p, 0x3000, 5, &m));
+	assert_true(received(p, 0x2000, 5, &m));
+	assert_false(m.by_order);
+	/* Known since 200: not for what was received before. */
+	scope_mailbox_synced(box, p, 200);
+	(void)sent(p, 0x1000, 5, 201);
+	assert_false(scope_mailbox_received(box, p, 0x3000,
+					    SCOPE_QUEUED_MESSAGE, &s, 199, &m));
+	assert_true(scope_mailbox_received(box, p, 0x3000, SCOPE_QUEUED_MESSAGE,
+					   &s, 202, &m));
+	assert_int_equal(m.ts_ns, 201);
+	assert_true(m.by_order);
+	/* An end forgets it. */
+	scope_mailbox_ended(box, p);
+	(void)sent(p, 0x1000, 5, 300);
+	assert_false(received(p, 0x3000, 5, &m));
+}
+
+/* What was queued when sends or receives were lost is known no more. */
+static void a_loss_casts_doubt(void **state)
+{
+	const uint64_t until = 1000000000, after = until + 10000000;
+	struct scope_match m;
+
+	(void)state;
+	(void)sent(PID(1), 0x1000, 5, 100);
+	scope_mailbox_lost(box, until);
+	assert_false(received(PID(1), 0x1000, 5, &m));
+	/* Nothing is said of that time. */
+	assert_int_equal(sent(PID(1), 0x1000, 5, until), 0);
+	assert_false(received(PID(1), 0x1000, 5, &m));
+	/* Afterwards addresses are good again, and order when it is known. */
+	assert_true(sent(PID(1), 0x1000, 5, after) != 0);
+	assert_true(sent(PID(1), 0x2000, 5, after) != 0);
+	assert_true(received(PID(1), 0x2000, 5, &m));
+	assert_false(received(PID(1), 0x9000, 5, &m));
+	scope_mailbox_synced(box, PID(1), after);
+	assert_true(sent(PID(1), 0x1000, 5, after + 1) != 0);
+	assert_true(received(PID(1), 0x9000, 5, &m));
+	assert_true(m.by_order);
+}
+
+/* What did not come for so long never will. */
+static void what_never_came_is_dropped(void **state)
+{
+	struct scope_match m;
+
+	(void)state;
+	(void)sent(PID(1), 0, 5, 1000);
+	(void)sent(PID(1), 0, 5, 900000000);
+	scope_mailbox_synced(box, PID(1), 900000001);
+	assert_true(received(PID(1), 0, 5, &m));
+	assert_int_equal(m.ts_ns, 900000000);
+	assert_false(received(PID(1), 0, 5, &m));
+}
+
 static void signals_match_by_whom_they_are_of(void **state)
 {
 	struct scope_shape a = { .from = PID(7) }, b = { .from = PID(8) };
@@ -129,17 +203,17 @@ static void signals_match_by_whom_they_are_of(void **state)
 	na = scope_mailbox_sent(box, PID(1), 0, SCOPE_QUEUED_EXIT, &a, 1);
 	nb = scope_mailbox_sent(box, PID(1), 0, SCOPE_QUEUED_EXIT, &b, 2);
 	assert_false(scope_mailbox_received(box, PID(1), 0, SCOPE_QUEUED_DOWN,
-					    &a, &m));
+					    &a, LATER, &m));
 	assert_false(scope_mailbox_received(box, PID(1), 0,
-					    SCOPE_QUEUED_MESSAGE, &a, &m));
+					    SCOPE_QUEUED_MESSAGE, &a, LATER, &m));
 	/* The shape of the message does not count. */
 	b.first = 77;
 	assert_true(scope_mailbox_received(box, PID(1), 0, SCOPE_QUEUED_EXIT,
-					   &b, &m));
+					   &b, LATER, &m));
 	assert_int_equal(m.n, nb);
 	assert_false(m.by_order);
 	assert_true(scope_mailbox_received(box, PID(1), 0, SCOPE_QUEUED_EXIT,
-					   &a, &m));
+					   &a, LATER, &m));
 	assert_int_equal(m.n, na);
 }
 
@@ -292,20 +366,21 @@ static void as_a_plain_list_does(void **state)
 
 		if (op == 2000) {
 			scope_mailbox_ended(box, to);
+			scope_mailbox_synced(box, to, 1);
 			for (size_t k = nmodel; k--;)
 				if (model[k].to == to)
 					model_take(k);
 		} else if (op < 1000 && nmodel < MODEL_MAX) {
 			assert_int_equal(scope_mailbox_sent(box, to, addr, what,
-							    &s, i),
+							    &s, i + 1),
 					 ++n);
-			model_sent(to, addr, what, &s, i, n);
+			model_sent(to, addr, what, &s, i + 1, n);
 		} else {
 			struct scope_match m = { 0 };
 			bool by_order, found;
 			size_t k = model_find(to, addr, what, &s, &by_order);
 
-			found = scope_mailbox_received(box, to, addr, what, &s,
+			found = scope_mailbox_received(box, to, addr, what, &s, LATER,
 						       &m);
 			assert_int_equal(found, k < nmodel);
 			if (!found)
@@ -365,6 +440,9 @@ int main(void)
 		T(the_address_says_which),
 		T(equal_messages_are_taken_oldest_first),
 		T(an_address_alone_is_no_identity),
+		T(order_needs_a_known_queue),
+		T(a_loss_casts_doubt),
+		T(what_never_came_is_dropped),
 		T(signals_match_by_whom_they_are_of),
 		T(nobody_has_no_mailbox),
 		T(whoever_ends_leaves_nothing),

@@ -220,9 +220,9 @@ static void take_rec(const struct scope_rec *rec)
 		assert_int_equal(rec->a[0], SCOPE_KIND_MSG_SEND);
 		assert_int_equal(rec->a[1], SCOPE_LOSS_RING);
 		assert_true(rec->a[2] > 0);
-		assert_true(rec->a[3] <= rec->ts_ns);
-		assert_true(rec->a[3] >= got.since[rec->cpu]);
-		got.since[rec->cpu] = rec->a[3];
+		assert_true(rec->ts_ns <= rec->a[3]);
+		assert_true(rec->ts_ns >= got.since[rec->cpu]);
+		got.since[rec->cpu] = rec->ts_ns;
 		got.lost[rec->cpu] += rec->a[2];
 		return;
 	}
