@@ -4,8 +4,10 @@
 
 import copy
 import json
+import sys
 import unittest
 
+sys.dont_write_bytecode = True  # nothing is left beside the sources
 import compare
 
 ROOT, SINK, CHILD = '<0.1.0>', '<0.2.0>', '<0.3.0>'
