@@ -103,7 +103,7 @@ arm64: ## compile for aarch64 (nothing is linked or run)
 # -- the two commands ----------------------------------------------------------
 demo: ## install what is missing, build, watch a node (NODE=PID|NAME, or a demo node)
 	$(Q)scripts/deps build demo
-	$(Q)$(MAKE) --no-print-directory -j2 all
+	$(Q)$(MAKE) --no-print-directory -j2 all >&2
 	$(Q)scripts/demo $(NODE)
 
 check: ## install what is missing, build, run every test
