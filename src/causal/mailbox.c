@@ -140,8 +140,7 @@ static bool same(const struct item *it, enum scope_queued what,
 	if (it->what != (uint8_t)what || it->shape.from != shape->from)
 		return false;
 	return what != SCOPE_QUEUED_MESSAGE ||
-	       (it->shape.first == shape->first &&
-		it->shape.words == shape->words);
+	       it->shape.digest == shape->digest;
 }
 
 bool scope_mailbox_received(struct scope_mailbox *m, uint64_t to, uint64_t addr,

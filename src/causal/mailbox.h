@@ -4,8 +4,8 @@
  *
  * A message is known by its receiver and its address; a garbage collection may
  * move it, and a message through an alias is copied, so otherwise it is the
- * oldest one queued for that receiver by the same sender with the same shape
- * (first word of the term, words copied): order decides, and is said to.
+ * oldest one queued for that receiver by the same sender with the same
+ * contents: order decides, and is said to.
  * Signals that become messages (DOWN, EXIT) are noted by the reference of the
  * monitor or the process that ended.
  *
@@ -38,9 +38,8 @@ enum scope_queued {
 };
 
 struct scope_shape {
-	uint64_t from;  /* Eterm of the sender, as the VM notes it */
-	uint64_t first; /* the term, or the header that it points to */
-	uint32_t words; /* copied */
+	uint64_t from;   /* Eterm of the sender, as the VM notes it */
+	uint64_t digest; /* of the contents, whatever their addresses */
 };
 
 struct scope_match {

@@ -2,50 +2,56 @@
 /* Messages: where they come from, and which send a receive belongs to. */
 #include "pipeline/decode_int.h"
 
-/* An alias is copied behind the message that was sent to it: its words, which
- * are not there when the message is received. */
-static uint32_t alias_words(const struct scope_image *im, uint64_t alias)
+/* Whether a copied word may be an address, or lie among such: it differs
+ * between two copies of the same term. */
+static bool is_address(uint64_t w)
 {
-	uint64_t seg = im->nsegs ? im->segs[im->nsegs - 1] : 0;
-	uint64_t end = SCOPE_SEG_ADDR(seg) + 8 * SCOPE_SEG_WORDS(seg);
-	uint64_t addr = SCOPE_PTR(alias);
-
-	if (!SCOPE_SEG_ADDR(seg) || addr < SCOPE_SEG_ADDR(seg) || addr >= end)
-		return 0;
-	return (uint32_t)((end - addr) / 8);
+	return w >= 4096 && w < 1ull << 47 && (w & 3) != 3;
 }
 
+/* Words of the image up to the alias: it is copied behind the message that was
+ * sent to it (of which it may be a part, too), and is not there when that is
+ * received. */
+static size_t message_end(const struct scope_image *im, uint64_t alias)
+{
+	size_t end = im->nwords, at = 0;
+
+	for (size_t i = 0; alias && i < im->nsegs; i++) {
+		uint64_t lo = SCOPE_SEG_ADDR(im->segs[i]);
+		uint64_t n = SCOPE_SEG_WORDS(im->segs[i]);
+
+		if (alias - lo < 8 * n && at + (alias - lo) / 8 < im->nwords)
+			end = at + (alias - lo) / 8;
+		at += n;
+	}
+	return end;
+}
+
+/*
+ * What can be told of a message at both of its ends. The digest is a sum over
+ * the words that are contents (immediates, headers, digits, bytes), whatever
+ * their order, so that two copies of a term have the same one; copies that are
+ * laid out in another way (a binary that was part of a larger one, a subterm
+ * that was shared) may have another, and are then not matched by order.
+ */
 static struct scope_shape shape_of(const struct scope_event *ev,
 				   const struct scope_rec *rec)
 {
-	struct scope_shape s = { .from = rec->msg.from,
-				 .first = rec->msg.msg };
-	int tag = SCOPE_TAG(rec->msg.msg);
+	const struct scope_image *im = &ev->image;
+	struct scope_shape s = { .from = rec->msg.from };
+	size_t end = message_end(im, SCOPE_PTR(rec->msg.alias)), at = 0;
 
-	/* Addresses differ between the two ends; the header does not. */
-	if (tag == SCOPE_TAG_BOXED || tag == SCOPE_TAG_LIST) {
-		uint64_t addr = SCOPE_PTR(rec->msg.msg);
-		size_t at = 0;
+	if (SCOPE_TAG(rec->msg.msg) == 3)
+		s.digest = rec->msg.msg;
+	for (size_t i = 0; i < im->nsegs; i++) {
+		uint64_t lo = SCOPE_SEG_ADDR(im->segs[i]);
+		uint64_t n = SCOPE_SEG_WORDS(im->segs[i]);
 
-		s.first = 0;
-		for (size_t i = 0; i < ev->image.nsegs; i++) {
-			uint64_t lo = SCOPE_SEG_ADDR(ev->image.segs[i]);
-			uint64_t n = SCOPE_SEG_WORDS(ev->image.segs[i]);
-
-			if (lo) {
-				s.words += (uint32_t)n;
-				if (addr >= lo && addr < lo + 8 * n &&
-				    at + (addr - lo) / 8 < ev->image.nwords)
-					s.first = ev->image.words
-							  [at + (addr - lo) / 8];
-			}
-			at += n;
-		}
-		if (SCOPE_TAG(s.first) == SCOPE_TAG_LIST ||
-		    SCOPE_TAG(s.first) == SCOPE_TAG_BOXED)
-			s.first = 0;
-		if (rec->flags & SCOPE_F_ALIAS)
-			s.words -= alias_words(&ev->image, rec->msg.alias);
+		for (uint64_t k = 0; lo && k < n && at + k < end; k++)
+			if (!is_address(im->words[at + k]))
+				s.digest += im->words[at + k] *
+					    0x9e3779b97f4a7c15ull;
+		at += n;
 	}
 	return s;
 }

@@ -47,8 +47,7 @@ static int free_box(void **state)
 
 static struct scope_shape shape(uint64_t first)
 {
-	return (struct scope_shape){ .from = PID(9), .first = first,
-				     .words = 2 };
+	return (struct scope_shape){ .from = PID(9), .digest = first };
 }
 
 static uint64_t sent(uint64_t to, uint64_t addr, uint64_t first, uint64_t ts)
@@ -207,7 +206,7 @@ static void signals_match_by_whom_they_are_of(void **state)
 	assert_false(scope_mailbox_received(box, PID(1), 0,
 					    SCOPE_QUEUED_MESSAGE, &a, LATER, &m));
 	/* The shape of the message does not count. */
-	b.first = 77;
+	b.digest = 77;
 	assert_true(scope_mailbox_received(box, PID(1), 0, SCOPE_QUEUED_EXIT,
 					   &b, LATER, &m));
 	assert_int_equal(m.n, nb);
@@ -307,8 +306,7 @@ static bool model_same(size_t i, enum scope_queued what,
 {
 	return model[i].what == what && model[i].shape.from == s->from &&
 	       (what != SCOPE_QUEUED_MESSAGE ||
-		(model[i].shape.first == s->first &&
-		 model[i].shape.words == s->words));
+		model[i].shape.digest == s->digest);
 }
 
 static size_t model_find(uint64_t to, uint64_t addr, enum scope_queued what,
@@ -361,7 +359,7 @@ static void as_a_plain_list_does(void **state)
 		uint64_t to = PID(1 + rnd(8)), addr = 16 * (uint64_t)rnd(64);
 		enum scope_queued what = rnd(4) ? SCOPE_QUEUED_MESSAGE :
 						  rnd(3);
-		struct scope_shape s = { PID(rnd(3)), rnd(3), rnd(2) };
+		struct scope_shape s = { PID(rnd(3)), rnd(6) };
 		unsigned op = rnd(2001);
 
 		if (op == 2000) {
