@@ -284,7 +284,7 @@ int on_return(struct scope_regs *ctx)
 		gc_return(&c);
 		break;
 	case SCOPE_SITE_PURGE:
-		if (ret == config.am_true && c.a[3] == config.am_complete) {
+		if (!config.filter && ret == config.am_true && c.a[3] == config.am_complete) {
 			struct scratch *s = begin(SCOPE_KIND_CODE_UNLOAD, site,
 						  bpf_ktime_get_ns());
 

@@ -39,7 +39,8 @@ int on_code(struct scope_regs *ctx)
 	struct scratch *s;
 
 	(void)ctx;
-	if (!config.jit_descriptor)
+	/* Code is of no process. */
+	if (!config.jit_descriptor || config.filter)
 		return 0;
 	kind = action == 2 ? SCOPE_KIND_CODE_UNLOAD : SCOPE_KIND_CODE_LOAD;
 	s = begin(kind, SCOPE_SITE_JIT_CODE, bpf_ktime_get_ns());

@@ -31,6 +31,7 @@ struct scope_atoms {
 	uint64_t table;	    /* erts_atom_table as of which seg_table was read */
 	uint64_t seg_table; /* 0: not yet read */
 	char spare[ATOM_BYTES_MAX]; /* the last text that could not be kept */
+	uint64_t followed; /* atoms below this number were looked at */
 };
 
 struct scope_atoms *scope_atoms_new(void)
@@ -196,6 +197,22 @@ const char *scope_vm_atom(struct scope_vm *vm, uint64_t atom, size_t *ret_len)
 	text = keep(a, atom, a->spare, len);
 	*ret_len = len;
 	return text ? text : a->spare;
+}
+
+size_t scope_vm_follow_atoms(struct scope_vm *vm, size_t max)
+{
+	struct scope_atoms *a = vm->atoms;
+	uint32_t entries;
+	size_t n = 0, len;
+
+	if (vm->read(vm->arg, vm->atom_table + vm->layout->at_entries, &entries,
+		     sizeof(entries)) < 0)
+		return 0;
+	if (entries > SCOPE_ATOMS_MAX)
+		entries = SCOPE_ATOMS_MAX;
+	for (; n < max && a->followed < entries; n++)
+		(void)scope_vm_atom(vm, a->followed++ << 6 | 0x0b, &len);
+	return n;
 }
 
 uint64_t scope_vm_find_atom(struct scope_vm *vm, const char *text,

@@ -71,6 +71,11 @@ void scope_vm_done(struct scope_vm *vm);
 #define SCOPE_ATOMS_MAX (8u << 20)
 const char *scope_vm_atom(struct scope_vm *vm, uint64_t atom, size_t *ret_len);
 
+/* Read the texts of atoms that were not looked at so far, at most `max` of
+ * them: what is asked for after the target is gone is known then. Returns how
+ * many were looked at; 0: all that there are. */
+size_t scope_vm_follow_atoms(struct scope_vm *vm, size_t max);
+
 /* The atom with this text among the first `limit` of the table; 0: none. For
  * the atoms that the VM itself makes (am_*), found once at attach. */
 uint64_t scope_vm_find_atom(struct scope_vm *vm, const char *text,

@@ -14,7 +14,8 @@
 #include "target/find.h"
 #include "target/target.h"
 
-#define FLUSH_MS 5000
+#define FLUSH_MS 5000	 /* for a reader that pauses */
+#define FLUSH_STOP_MS 800 /* the same, when somebody wants out */
 #define LIVE_TICK_MS 250
 
 /* Of one run of the command: what its callbacks need. */
@@ -29,9 +30,12 @@ struct session {
  * The first signal asks for a clean end; the handler is gone then, and a
  * second one ends the program at once (the kernel takes the probes away).
  */
+static volatile sig_atomic_t is_stopped;
+
 static void on_stop(int sig)
 {
 	(void)sig;
+	is_stopped = 1;
 	scope_run_stop();
 }
 
@@ -162,7 +166,8 @@ static int run_json(struct session *s, struct scope_target *t,
 	run.progress_arg = s;
 	handle_signals(false);
 	r = scope_run(t, &run, &s->tee, totals, err);
-	f = scope_jsonl_finish(j, FLUSH_MS, r < 0 ? NULL : err);
+	f = scope_jsonl_finish(j, is_stopped ? FLUSH_STOP_MS : FLUSH_MS,
+			       r < 0 ? NULL : err);
 	return r < 0 ? r : f;
 }
 

@@ -54,6 +54,19 @@ static attr_t paint(int pair)
 	return has_pairs ? (attr_t)COLOR_PAIR(pair) : 0;
 }
 
+/* Characters that show nothing but change what is around them: the order of
+ * writing, joining, tags (Unicode's category Cf). A name could hide in them. */
+static bool is_format(uint32_t cp)
+{
+	return cp == 0xad || (cp >= 0x600 && cp <= 0x605) || cp == 0x61c ||
+	       cp == 0x6dd || cp == 0x70f || cp == 0x180e ||
+	       (cp >= 0x200b && cp <= 0x200f) ||
+	       (cp >= 0x2028 && cp <= 0x202e) ||
+	       (cp >= 0x2060 && cp <= 0x206f) || cp == 0xfeff ||
+	       (cp >= 0xfff9 && cp <= 0xfffb) ||
+	       (cp >= 0xe0000 && cp <= 0xe007f);
+}
+
 /* UTF-8 text into `width` columns at most; the columns it took. What has no
  * glyph shows as a dot: nothing from the node gets to the terminal raw. */
 static int put_text(int y, int x, int width, const char *s, size_t len)
@@ -67,7 +80,7 @@ static int put_text(int y, int x, int width, const char *s, size_t len)
 		size_t step = scope_utf8_next(s + at, len - at, &cp);
 		int w = step ? wcwidth((wchar_t)cp) : -1;
 
-		if (w < 0) {
+		if (w < 0 || is_format(cp)) {
 			cp = '.';
 			w = 1;
 		}

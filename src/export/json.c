@@ -24,6 +24,7 @@ struct scope_json {
 	char *where;	   /* owned: ,"node":"shop@host","os_pid":4242 */
 	size_t where_len;
 	char scratch[SCRATCH_BYTES];
+	bool is_torn; /* a term of the event in hand had parts that made no sense */
 };
 
 struct lit {
@@ -205,6 +206,7 @@ static bool put_term(struct scope_json *j, const struct scope_image *image,
 	unsigned met;
 
 	met = scope_term_put(j->vm, image, term, j->syntax, &text);
+	j->is_torn |= (met & SCOPE_TERM_TORN) != 0;
 	if (text.full && j->syntax == SCOPE_SYNTAX_JSON) {
 		put_cut(j, out);
 		return true;
@@ -354,10 +356,24 @@ static bool is_terms(enum scope_field_key key)
 	return types[key] == SCOPE_T_TERM || types[key] == SCOPE_T_TERMS;
 }
 
+/* What became of the event's terms, before key `next`. */
+static void put_state(struct scope_json *j, bool is_cut,
+		      enum scope_field_key next, struct scope_buf *out)
+{
+	const struct lit *lit = &key_lits[SCOPE_FIELD_TRUNCATED];
+
+	scope_buf_put(out, lit->p, lit->len);
+	scope_buf_puts(out, is_cut ? "true" : "false");
+	if (!j->is_torn || next == SCOPE_FIELD_UNREADABLE)
+		return;
+	lit = &key_lits[SCOPE_FIELD_UNREADABLE];
+	scope_buf_put(out, lit->p, lit->len);
+	scope_buf_lit(out, "\"parts of a term\"");
+}
+
 static void put_fields(struct scope_json *j, const struct scope_event *ev,
 		       struct scope_buf *out)
 {
-	const struct lit *lit = &key_lits[SCOPE_FIELD_TRUNCATED];
 	bool is_cut = false;
 	size_t owed = 0; /* term fields to come before `truncated` is known */
 	bool is_due = false;
@@ -365,24 +381,22 @@ static void put_fields(struct scope_json *j, const struct scope_event *ev,
 	for (size_t i = 0; i < ev->nfields; i++)
 		owed += is_terms(ev->fields[i].key);
 	is_due = owed > 0;
+	j->is_torn = false;
 	for (size_t i = 0; i < ev->nfields; i++) {
 		const struct scope_field *f = &ev->fields[i];
 
 		if (f->key == SCOPE_FIELD_TRUNCATED)
 			continue;
 		if (is_due && !owed && f->key > SCOPE_FIELD_TRUNCATED) {
-			scope_buf_put(out, lit->p, lit->len);
-			scope_buf_puts(out, is_cut ? "true" : "false");
+			put_state(j, is_cut, f->key, out);
 			is_due = false;
 		}
 		scope_buf_put(out, key_lits[f->key].p, key_lits[f->key].len);
 		is_cut |= put_value(j, ev, f, out);
 		owed -= is_terms(f->key);
 	}
-	if (is_due) {
-		scope_buf_put(out, lit->p, lit->len);
-		scope_buf_puts(out, is_cut ? "true" : "false");
-	}
+	if (is_due)
+		put_state(j, is_cut, SCOPE_FIELD_MAX, out);
 }
 
 int scope_json_event(struct scope_json *j, const struct scope_event *ev,

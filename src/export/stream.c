@@ -31,7 +31,7 @@
 
 #define IDLE_MS 2
 #define IDLE_ROUNDS 50
-#define STALL_MS 800 /* a reader that takes nothing for so long is given up */
+#define FLUSH_MAX_MS 5000 /* of a flush, however slowly it goes on */
 #define FLUSH_STEP_NS 1000000
 #define CHUNK_BYTES (256u << 10)
 #define RESERVE_BYTES (64u << 10)
@@ -351,7 +351,7 @@ int scope_stream_flush(struct scope_stream *s, unsigned timeout_ms)
 			tail = load(&s->tail);
 			moved = now;
 		}
-		if (now - begun >= timeout_ms || now - moved >= STALL_MS)
+		if (now - moved >= timeout_ms || now - begun >= FLUSH_MAX_MS)
 			return -ETIMEDOUT;
 		(void)nanosleep(&step, NULL);
 	}

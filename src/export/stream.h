@@ -30,8 +30,8 @@ SCOPE_AUTO(scope_stream)
  * lines can't use (loss, node.exit and summary lines). */
 int scope_stream_put(struct scope_stream *s, const char *line, size_t len,
 		     int keep);
-/* Wait until all is written, at most `timeout_ms`, and less when the reader
- * takes nothing at all. 0, -ETIMEDOUT, -EPIPE. */
+/* Wait until all is written: until the reader has taken nothing for
+ * `timeout_ms`, and at most 5 s. 0, -ETIMEDOUT, -EPIPE. */
 int scope_stream_flush(struct scope_stream *s, unsigned timeout_ms);
 /* 0, or the negative errno that ended the writing. */
 int scope_stream_error(const struct scope_stream *s);

@@ -56,6 +56,16 @@ static struct scope_shape shape_of(const struct scope_event *ev,
 	return s;
 }
 
+/* What the VM notes as the sender of a message from another node, once it is
+ * decoded: that node's name. Its own few atoms have no @. */
+static bool is_node(struct scope_decoder *d, uint64_t from)
+{
+	size_t len;
+	const char *s = scope_vm_atom(d->vm, from, &len);
+
+	return s && memchr(s, '@', len);
+}
+
 /* Where a message came from, if no process of this node sent it. */
 static void add_origin(struct scope_decoder *d, struct scope_event *ev,
 		       const struct scope_rec *rec)
@@ -71,7 +81,7 @@ static void add_origin(struct scope_decoder *d, struct scope_event *ev,
 		add_text(ev, SCOPE_FIELD_FROM_KIND, "timer");
 	} else if (SCOPE_TAG(from) == SCOPE_TAG_BOXED) {
 		add_term(ev, SCOPE_FIELD_FROM, from);
-	} else if (rec->flags & SCOPE_F_DIST) {
+	} else if ((rec->flags & SCOPE_F_DIST) || is_node(d, from)) {
 		add_text(ev, SCOPE_FIELD_FROM_KIND, "dist");
 	} else {
 		add_text(ev, SCOPE_FIELD_FROM_KIND, "system");

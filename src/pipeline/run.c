@@ -2,6 +2,7 @@
 #include "pipeline/run.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -13,6 +14,7 @@
 #define TICK_MS 250u
 #define LOSS_EVERY_NS 100000000u /* a reader that is slow is told this often */
 #define PROCESSES_MAX 64
+#define ATOMS_AT_ONCE 512 /* some 2 ms of reading */
 
 struct run {
 	struct scope_target *t; /* borrowed */
@@ -191,11 +193,17 @@ static int find_named(void *arg, const struct scope_proc *p)
 static int make_set(struct run *r, struct scope_err *err)
 {
 	const char *const *names = r->opts->processes;
+	int rc;
 
 	while (names && names[r->nset]) {
 		uint64_t pid = scope_vm_parse_pid(scope_target_vm(r->t),
 						  names[r->nset]);
 
+		if (!pid && names[r->nset][0] == '<')
+			return scope_fail(err, -EINVAL,
+					  "--process %s is no pid of this node; "
+					  "they look like <0.123.0>",
+					  names[r->nset]);
 		if (r->nset == PROCESSES_MAX)
 			return scope_fail(err, -EINVAL,
 					  "at most %d --process options",
@@ -204,7 +212,18 @@ static int make_set(struct run *r, struct scope_err *err)
 		if (pid)
 			(void)scope_probe_watch(r->probe, pid, true);
 	}
-	return r->nset ? scope_target_procs(r->t, find_named, r, err) : 0;
+	rc = r->nset ? scope_target_procs(r->t, find_named, r, err) : 0;
+	for (size_t i = 0; rc == 0 && i < r->nset; i++) {
+		char text[128];
+
+		if (r->set[i])
+			continue;
+		(void)snprintf(text, sizeof(text),
+			       "no process is registered as %.64s so far",
+			       names[i]);
+		say(r, text);
+	}
+	return rc;
 }
 
 /* -- accounting ------------------------------------------------------------------ */
@@ -289,6 +308,8 @@ static int pump(struct run *r, unsigned timeout_ms, struct scope_err *err)
 
 	if (!b)
 		return 0;
+	/* Its atoms can't be read any more when the node is gone. */
+	(void)scope_vm_follow_atoms(scope_target_vm(r->t), ATOMS_AT_ONCE);
 	r->ended |= b->last;
 	r->totals.node_ended |= b->node_ended;
 	r->cpu_ns = b->cpu_ns;

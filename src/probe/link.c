@@ -51,8 +51,8 @@ static int fail(struct scope_err *err, int r, pid_t pid, const char *what)
 {
 	switch (r) {
 	case -ESRCH:
-		return scope_fail(err, r, "process %d ended while being "
-				  "attached to", pid);
+	case -ENOENT: /* its /proc/PID/exe */
+		return scope_fail(err, -ESRCH, "PID %d has ended", pid);
 	case -EPERM:
 	case -EACCES:
 		return scope_fail(err, -EPERM,

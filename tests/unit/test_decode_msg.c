@@ -159,6 +159,56 @@ static void an_alias_is_told(void **state)
 }
 
 /* DOWN and EXIT messages are what the signals became. */
+static int answer(uint64_t ts, uint64_t from, uint64_t to, int64_t n, bool sent)
+{
+	uint64_t w[2] = { atom("ok"), fake_int(n) };
+	struct scope_rec *rec = rec_of(sent ? SCOPE_KIND_MSG_SEND :
+					      SCOPE_KIND_MSG_RECEIVE,
+				       ts, sent ? from : to);
+
+	rec->msg.msg = fake_tuple(&t->f, w, 2);
+	rec->msg.from = from;
+	rec->msg.to = to;
+	rec->flags = sent ? SCOPE_F_ALIAS : SCOPE_F_LAST;
+	if (sent)
+		rec->msg.alias = fake_ref(&t->f, 7, 8, (uint32_t)n);
+	else
+		rec->msg.addr = 0x500 + (uint64_t)n;
+	return give();
+}
+
+/* A reply to a call that was given up never comes: the next one is not taken
+ * for it. */
+static void a_reply_nobody_waits_for_shifts_nothing(void **state)
+{
+	uint64_t a = alive(1, "shop"), b = alive(2, "main");
+
+	(void)state;
+	receive_flags = SCOPE_F_LAST;
+	assert_int_equal(receive(5, a, b, fake_int(0), 0x10), 0);
+	receive_flags = 0;
+	assert_int_equal(answer(100, a, b, 1, true), 0);
+	assert_int_equal(answer(200, a, b, 2, true), 0);
+	assert_int_equal(answer(230, a, b, 2, false), 0);
+	is(ngot - 1, "sure", "\"order\"");
+	is(ngot - 1, "wait_ns", "30");
+	assert_int_equal(answer(300, a, b, 3, true), 0);
+	assert_int_equal(answer(340, a, b, 3, false), 0);
+	is(ngot - 1, "wait_ns", "40");
+}
+
+/* Once it is decoded, a message from elsewhere bears its node's name. */
+static void a_message_from_another_node_says_so(void **state)
+{
+	uint64_t b = alive(2, "main");
+
+	(void)state;
+	assert_int_equal(receive(5, atom("b@host"), b, fake_int(1), 0x10), 0);
+	is(ngot - 1, "from", "\"dist\"");
+	assert_int_equal(receive(6, atom("shop"), b, fake_int(1), 0x20), 0);
+	is(ngot - 1, "from", "\"system\"");
+}
+
 static void signals_become_messages(void **state)
 {
 	uint64_t a = alive(1, NULL), b = alive(2, NULL), w[5];
@@ -219,6 +269,8 @@ static void one_end_alone_has_no_number(void **state)
 	T(who_ends_takes_its_mailbox_along, otp), \
 	T(where_a_message_comes_from, otp), \
 	T(an_alias_is_told, otp), \
+	T(a_reply_nobody_waits_for_shifts_nothing, otp), \
+	T(a_message_from_another_node_says_so, otp), \
 	T(signals_become_messages, otp), \
 	T(one_end_alone_has_no_number, otp)
 

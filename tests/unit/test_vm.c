@@ -71,6 +71,28 @@ static void atoms_are_read_once(void **state)
 }
 
 /* Whichever word on the way can't be read: a later try may do better. */
+/* What was followed is known when the target is gone. */
+static void atoms_are_followed(void **state)
+{
+	uint64_t first, second;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(fake_init(&f, 25), 0);
+	first = fake_atom(&f, "first");
+	while (scope_vm_follow_atoms(&f.vm, 3))
+		;
+	second = fake_atom(&f, "second");
+	assert_int_equal(scope_vm_follow_atoms(&f.vm, 100), 1);
+	assert_int_equal(scope_vm_follow_atoms(&f.vm, 100), 0);
+	f.vm.atom_table = 8; /* nothing is there */
+	assert_non_null(scope_vm_atom(&f.vm, first, &len));
+	assert_non_null(scope_vm_atom(&f.vm, second, &len));
+	assert_int_equal(len, 6);
+	assert_int_equal(scope_vm_follow_atoms(&f.vm, 100), 0);
+	scope_vm_done(&f.vm);
+}
+
 static void unreadable_atoms_are_not_kept(void **state)
 {
 	(void)state;
@@ -234,6 +256,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_release_has_a_table),
 		cmocka_unit_test(atoms_are_read_once),
+		cmocka_unit_test(atoms_are_followed),
 		cmocka_unit_test(unreadable_atoms_are_not_kept),
 		cmocka_unit_test(what_is_no_atom_is_refused),
 		cmocka_unit_test(many_atoms_are_kept),
