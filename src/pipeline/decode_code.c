@@ -50,6 +50,8 @@ static void add_head(struct scope_event *ev, const struct scope_rec *rec)
 			 "module: its JIT entry was gone");
 		return;
 	}
+	add_text(ev, SCOPE_FIELD_UNREADABLE,
+		 "functions: the JIT entry was gone");
 	scope_event_add_text(ev, SCOPE_FIELD_MODULE, p + 26, len - 1u);
 	scope_event_add_u(ev, SCOPE_FIELD_CODE_BYTES, bytes);
 }

@@ -479,6 +479,32 @@ static void code_is_told(void **state)
 	is(5, "functions", NULL);
 }
 
+/* What the probe copied of an entry that is gone has the module's name; a
+ * length that is more than what was copied is not believed. */
+static void code_that_was_purged_at_once_has_a_name(void **state)
+{
+	static const uint8_t head[40] = { [0] = 1,  [20] = 0xe8, [21] = 3,
+					  [26] = 's', 'h', 'o', 'p' };
+	uint64_t entry = code_of("main", CODE + 0x1000, 0), w[5];
+
+	(void)state;
+	code_gone(entry);
+	(void)rec_of(SCOPE_KIND_GC_START, 1, 0);
+	assert_int_equal(give(), 0);
+	for (uint16_t len = 5; len < 26; len += 10) {
+		struct scope_rec *rec = rec_of(SCOPE_KIND_CODE_LOAD, len, 0);
+
+		memcpy(w, head, sizeof(w));
+		memcpy((char *)w + 24, &len, sizeof(len));
+		rec->code.entry = entry;
+		rec->code.file = fake_words(&t->f, w, 5);
+		assert_int_equal(give(), 0);
+		is(ngot - 1, "module", len == 5 ? "\"shop\"" : NULL);
+		is(ngot - 1, "code_bytes", len == 5 ? "1000" : NULL);
+		is(ngot - 1, "functions", NULL);
+	}
+}
+
 /* jit_descriptor: version, action, relevant entry, first entry (gdb). */
 static void first_code(uint64_t entry)
 {
@@ -821,6 +847,7 @@ static void events_do_not_need_memory(void **state)
 	T(those_alive_are_introduced, otp), \
 	T(collections_are_told, otp), \
 	T(code_is_told, otp), \
+	T(code_that_was_purged_at_once_has_a_name, otp), \
 	T(code_that_is_there_is_learned, otp), \
 	T(where_processes_wait, otp), \
 	T(losses_are_told, otp), \
