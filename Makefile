@@ -27,7 +27,7 @@ cfg.tsan    := -O1 -g -fsanitize=thread -DSCOPE_RING_C11
 cfg.cov     := -O0 -g --coverage
 cfg.fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 $(if $(cfg.$(CFG)),,$(error CFG=$(CFG): choose release, debug, asan, tsan, cov or fuzz))
-ld.release := -pie -Wl,-z,relro,-z,now
+ld.release := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 
 libs     := libbpf libelf zlib jansson capstone ncursesw
 pkg      := $(shell pkg-config --cflags --libs $(libs) 2>/dev/null)
