@@ -9,13 +9,19 @@
 
 #include "proc.bpf.h"
 
+struct heap {
+	u64 heap, htop, high_water, abandoned;
+	u64 used, size; /* words, of both generations */
+	u32 gen_gcs;
+	u32 pad0;
+};
+
 struct call {
 	u64 ts;
 	u64 a[4];
-	/* a collection's before */
-	u64 heap, high_water, htop, used, size;
-	u32 gen_gcs;
+	struct heap before; /* a collection */
 	u32 flags;
+	u32 pad0;
 };
 
 struct {
@@ -27,11 +33,6 @@ struct {
 
 #define CALL_KEY(site) \
 	((u64)(u32)bpf_get_current_pid_tgid() << 8 | (u64)(site))
-
-struct heap {
-	u64 heap, htop, high_water, used, size, abandoned, stack;
-	u32 gen_gcs;
-};
 
 static __always_inline void read_heap(u64 p, struct heap *h)
 {
@@ -45,7 +46,6 @@ static __always_inline void read_heap(u64 p, struct heap *h)
 	h->gen_gcs = small(p + l->p_gen_gcs);
 	h->used = (h->htop - h->heap) / 8 + word(p + l->p_mbuf_sz);
 	h->size = word(p + l->p_heap_sz);
-	h->stack = (word(p + l->p_hend) - word(p + l->p_stop)) / 8;
 	if (old) {
 		h->used += (word(p + l->p_old_htop) - old) / 8;
 		h->size += (word(p + l->p_old_hend) - old) / 8;
@@ -63,8 +63,8 @@ static __always_inline void gc_started(struct call *c, u64 pid)
 		return;
 	s->rec.pid = pid;
 	s->rec.flags |= c->flags;
-	s->rec.gc.heap_before = c->used;
-	s->rec.gc.size_before = c->size;
+	s->rec.gc.heap_before = c->before.used;
+	s->rec.gc.size_before = c->before.size;
 	s->rec.gc.need = c->a[2];
 	s->rec.gc.caller = c->a[3];
 	finish(s);
@@ -86,23 +86,16 @@ static __always_inline void gc_started(struct call *c, u64 pid)
 static __always_inline void gc_entry(u64 p, struct call *c)
 {
 	const volatile struct scope_layout *l = &config.layout;
-	u64 esdp = word(p + l->p_scheduler_data);
-	struct heap h = {};
+	u64 esdp = word(p + l->p_scheduler_data), stack;
 
-	read_heap(p, &h);
-	c->heap = h.heap;
-	c->htop = h.htop;
-	c->high_water = h.high_water;
-	c->gen_gcs = h.gen_gcs;
-	c->used = h.used;
-	c->size = h.size;
-	c->flags = 0;
+	read_heap(p, &c->before);
 	if (esdp && half(esdp + l->s_type) != 0)
 		c->flags = SCOPE_F_DIRTY;
 	if (half(p + l->p_flags) & (F_DISABLE_GC | F_DELAY_GC) ||
 	    half(p + l->p_state) & PSFLG_EXITING)
 		return;
-	if (c->flags || (h.used + h.stack < LONG_GC_WORDS &&
+	stack = (word(p + l->p_hend) - word(p + l->p_stop)) / 8;
+	if (c->flags || (c->before.used + stack < LONG_GC_WORDS &&
 			 word(p + l->p_sig_qs + l->sq_len) == 0)) {
 		gc_started(c, word(p));
 		c->flags |= GC_STARTED;
@@ -118,8 +111,9 @@ static __always_inline void gc_return(struct call *c)
 	read_heap(p, &h);
 	/* Put off: the heap is as it was, or was swapped for a fragment. */
 	if (h.abandoned ||
-	    (h.heap == c->heap && h.htop == c->htop &&
-	     h.high_water == c->high_water && h.gen_gcs == c->gen_gcs))
+	    (h.heap == c->before.heap && h.htop == c->before.htop &&
+	     h.high_water == c->before.high_water &&
+	     h.gen_gcs == c->before.gen_gcs))
 		return;
 	if (!(c->flags & GC_STARTED))
 		gc_started(c, pid);
@@ -133,9 +127,9 @@ static __always_inline void gc_return(struct call *c)
 	s->rec.flags |= c->flags;
 	if (h.gen_gcs == 0)
 		s->rec.flags |= SCOPE_F_MAJOR;
-	s->rec.gc.heap_before = c->used;
+	s->rec.gc.heap_before = c->before.used;
 	s->rec.gc.heap_after = h.used;
-	s->rec.gc.size_before = c->size;
+	s->rec.gc.size_before = c->before.size;
 	s->rec.gc.size_after = h.size;
 	s->rec.gc.pause_ns = now - c->ts;
 	s->rec.gc.need = c->a[2];
@@ -284,7 +278,9 @@ int on_return(struct scope_regs *ctx)
 		gc_return(&c);
 		break;
 	case SCOPE_SITE_PURGE:
-		if (!config.filter && ret == config.am_true && c.a[3] == config.am_complete) {
+		/* Code is of no process. */
+		if (!config.filter && ret == config.am_true &&
+		    c.a[3] == config.am_complete) {
 			struct scratch *s = begin(SCOPE_KIND_CODE_UNLOAD, site,
 						  bpf_ktime_get_ns());
 

@@ -29,10 +29,13 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/time.h"
+
 #define IDLE_MS 2
 #define IDLE_ROUNDS 50
 #define FLUSH_MAX_MS 5000 /* of a flush, however slowly it goes on */
 #define FLUSH_STEP_NS 1000000
+#define NS_PER_MS UINT64_C(1000000)
 #define CHUNK_BYTES (256u << 10)
 #define RESERVE_BYTES (64u << 10)
 #define LINE_BYTES 64 /* apart: what two threads write */
@@ -329,21 +332,13 @@ int scope_stream_put(struct scope_stream *s, const char *line, size_t len,
 	return 0;
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 int scope_stream_flush(struct scope_stream *s, unsigned timeout_ms)
 {
 	struct timespec step = { .tv_nsec = FLUSH_STEP_NS };
-	uint64_t begun = now_ms(), moved = begun, tail = load(&s->tail);
+	uint64_t begun = scope_now_ns(), moved = begun, tail = load(&s->tail);
 
 	while (load(&s->tail) != load(&s->head)) {
-		uint64_t now = now_ms();
+		uint64_t now = scope_now_ns();
 
 		if (load(&s->error))
 			return -EPIPE;
@@ -351,7 +346,8 @@ int scope_stream_flush(struct scope_stream *s, unsigned timeout_ms)
 			tail = load(&s->tail);
 			moved = now;
 		}
-		if (now - moved >= timeout_ms || now - begun >= FLUSH_MAX_MS)
+		if (now - moved >= timeout_ms * NS_PER_MS ||
+		    now - begun >= FLUSH_MAX_MS * NS_PER_MS)
 			return -ETIMEDOUT;
 		(void)nanosleep(&step, NULL);
 	}

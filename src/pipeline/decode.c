@@ -188,14 +188,9 @@ static void meet(struct scope_decoder *d, uint64_t pid, uint64_t ts_ns)
 static void loss_event(struct scope_decoder *d, const struct scope_rec *rec,
 		       struct scope_event *ev)
 {
-	static const char *const causes[] = {
-#define X(num, sym, cause, what) [num] = cause,
-		SCOPE_LOSSES(X)
-#undef X
-	};
 	uint64_t off = (uint64_t)d->opts.wall_offset_ns;
 
-	add_text(ev, SCOPE_FIELD_CAUSE, causes[rec->a[1]]);
+	add_text(ev, SCOPE_FIELD_CAUSE, scope_loss_name((enum scope_loss)rec->a[1]));
 	add_text(ev, SCOPE_FIELD_OF, scope_kind_info((unsigned)rec->a[0])->name);
 	add_text(ev, SCOPE_FIELD_STAGE, "kernel");
 	scope_event_add_u(ev, SCOPE_FIELD_CPU, rec->cpu);

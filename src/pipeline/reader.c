@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "base/time.h"
 #include "pipeline/ring.h"
 
 #define CLOCK_MIN_NS 1000000u  /* 1 ms */
@@ -36,14 +37,6 @@ struct scope_reader {
 	uint64_t losses_at; /* when losses were last looked at */
 	struct scope_counters *seen; /* one for each CPU */
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 static void tell(int fd)
 {
@@ -115,7 +108,7 @@ static void put_loss(struct scope_reader *r, unsigned cpu, unsigned kind,
  * that look, so that it comes before what it casts doubt on. */
 static void put_losses(struct scope_reader *r)
 {
-	uint64_t until = now_ns();
+	uint64_t until = scope_now_ns();
 
 	for (unsigned cpu = 0; cpu < scope_probe_cpus(r->probe); cpu++) {
 		const struct scope_counters *c =
@@ -134,7 +127,7 @@ static void put_losses(struct scope_reader *r)
 				return; /* the rest next time */
 			/* What is counted while we look is in this interval
 			 * too. */
-			until = now_ns();
+			until = scope_now_ns();
 			put_loss(r, cpu, i % SCOPE_KIND_WIRE_MAX,
 				 i / SCOPE_KIND_WIRE_MAX, v - seen[i], until);
 			seen[i] = v;
@@ -147,7 +140,7 @@ static void put_losses(struct scope_reader *r)
  * was no batch to put it in. */
 static bool drain(struct scope_reader *r)
 {
-	uint64_t now = now_ns();
+	uint64_t now = scope_now_ns();
 
 	r->drained = 0;
 	if (!r->now)
@@ -245,7 +238,7 @@ int scope_reader_new(struct scope_probe *probe, int stop_fd, int pidfd,
 	r->stop_fd = stop_fd;
 	r->pidfd = pidfd;
 	r->clock_ns = CLOCK_MIN_NS;
-	r->losses_at = now_ns();
+	r->losses_at = scope_now_ns();
 	r->full_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r->empty_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r->batches = calloc(SCOPE_BATCHES, sizeof(*r->batches));

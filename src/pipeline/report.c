@@ -6,12 +6,6 @@
 
 #include "base/buf.h"
 
-static const char *const causes[] = {
-#define X(num, sym, cause, what) [num] = cause,
-	SCOPE_LOSSES(X)
-#undef X
-};
-
 void scope_report_plain(struct scope_event *ev, enum scope_kind kind,
 			uint64_t now_ns, int64_t wall_offset_ns)
 {
@@ -28,7 +22,7 @@ void scope_report_output_loss(struct scope_event *ev, unsigned of,
 			      uint64_t now_ns, int64_t wall_offset_ns)
 {
 	scope_report_plain(ev, SCOPE_KIND_LOSS, now_ns, wall_offset_ns);
-	add_text(ev, SCOPE_FIELD_CAUSE, causes[SCOPE_LOSS_OUTPUT]);
+	add_text(ev, SCOPE_FIELD_CAUSE, scope_loss_name(SCOPE_LOSS_OUTPUT));
 	add_text(ev, SCOPE_FIELD_OF, scope_kind_info(of)->name);
 	add_text(ev, SCOPE_FIELD_STAGE, "output");
 	scope_event_add_u(ev, SCOPE_FIELD_COUNT, count);
@@ -135,7 +129,7 @@ void scope_report_summary(struct scope_report *r, struct scope_event *ev,
 			any |= totals->lost[i][k] != 0;
 		if (!any)
 			continue;
-		put_key(&lo, causes[i]);
+		put_key(&lo, scope_loss_name(i));
 		put_kinds(&lo, totals->lost[i]);
 	}
 	scope_buf_char(&lo, '}');

@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <time.h>
 
+#include "base/time.h"
 #include "pipeline/decode.h"
 #include "pipeline/order.h"
 #include "pipeline/report.h"
@@ -67,14 +68,6 @@ void scope_run_stop(void)
 	uint64_t one = 1;
 
 	(void)!write(stop_fd, &one, sizeof(one));
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
 static void say(const struct run *r, const char *text)
@@ -285,7 +278,7 @@ static void batch_done(void *arg, struct scope_batch *b)
 
 static void tick(struct run *r, uint64_t *last)
 {
-	uint64_t now = now_ns();
+	uint64_t now = scope_now_ns();
 	unsigned ms = r->opts->tick_ms ? r->opts->tick_ms : TICK_MS;
 
 	if (now - *last < (uint64_t)ms * 1000000u)
@@ -349,7 +342,7 @@ static int loop(struct run *r, struct scope_err *err)
 
 		if (rc < 0)
 			return rc;
-		if (now_ns() >= deadline) {
+		if (scope_now_ns() >= deadline) {
 			deadline = UINT64_MAX;
 			scope_run_stop();
 		}
@@ -360,7 +353,7 @@ static int loop(struct run *r, struct scope_err *err)
 
 static void finish(struct run *r)
 {
-	uint64_t now = now_ns();
+	uint64_t now = scope_now_ns();
 	struct scope_event ev;
 
 	count_kernel(r);

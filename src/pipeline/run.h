@@ -24,7 +24,6 @@ struct scope_run_opts {
 	size_t buffer_bytes;	/* of all ring buffers together */
 	uint64_t duration_ns;	/* 0: until stopped */
 	const char *const *processes; /* pids "<0.1.0>" or names; NULL-ended */
-	bool (*is_interactive)(void); /* reserved; NULL */
 	unsigned tick_ms;	/* how often the sink's tick is called; 0: 250 */
 	/* Progress for people, one line, no newline; may be NULL. */
 	void (*progress)(void *arg, const char *text);

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/time.h"
 #include "probe/link.h"
 
 #define RING_BYTES_MIN (64u << 10)
@@ -293,17 +294,9 @@ int scope_probe_open(struct scope_target *t,
 	return 0;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 uint64_t scope_probe_begin(struct scope_probe *p)
 {
-	uint64_t now = now_ns();
+	uint64_t now = scope_now_ns();
 
 	__atomic_store_n(&p->control->until_ns, UINT64_MAX, __ATOMIC_RELAXED);
 	__atomic_store_n(&p->control->since_ns, now, __ATOMIC_RELEASE);
@@ -312,7 +305,7 @@ uint64_t scope_probe_begin(struct scope_probe *p)
 
 void scope_probe_end(struct scope_probe *p)
 {
-	__atomic_store_n(&p->control->until_ns, now_ns(), __ATOMIC_RELEASE);
+	__atomic_store_n(&p->control->until_ns, scope_now_ns(), __ATOMIC_RELEASE);
 }
 
 static void *free_link(void *link)

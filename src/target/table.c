@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/time.h"
 #include "target/table_int.h"
 
 /* Slots read at once: 512 kB. */
@@ -163,7 +163,6 @@ static int read_again(struct scope_chunk *b, size_t i)
 
 static int read_structs(struct scope_chunk *b)
 {
-	struct timespec t;
 	int r;
 
 	for (size_t i = 0; i < b->n; i++) {
@@ -175,8 +174,7 @@ static int read_structs(struct scope_chunk *b)
 		r = read_again(b, i);
 		b->keep[i] = is_process(b, i);
 	}
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	b->read_ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	b->read_ns = scope_now_ns();
 	return r;
 }
 

@@ -45,6 +45,18 @@ const struct scope_field_info *scope_field_info(enum scope_field_key key)
 	return &fields[key];
 }
 
+const char *scope_loss_name(enum scope_loss cause)
+{
+	static const char *const names[] = {
+#define X(num, sym, name, says) [num] = name,
+		SCOPE_LOSSES(X)
+#undef X
+	};
+
+	assert(cause < SCOPE_LOSS_MAX);
+	return names[cause];
+}
+
 scope_kindset scope_kinds_default(void)
 {
 	scope_kindset set = 0;

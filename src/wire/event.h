@@ -173,6 +173,8 @@ struct scope_kind_info {
 
 /* Static; NULL name for a number that is no kind. */
 const struct scope_kind_info *scope_kind_info(unsigned kind);
+/* The cause's name, as events tell it: "ring_full". */
+const char *scope_loss_name(enum scope_loss cause);
 const struct scope_field_info *scope_field_info(enum scope_field_key key);
 
 /* A set of kinds: bit `kind`. */
