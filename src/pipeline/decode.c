@@ -314,16 +314,35 @@ static bool is_known(const struct scope_rec *rec)
 	       scope_kind_info(rec->kind)->name;
 }
 
+/* Registrations come unfiltered, as the set of processes follows the names:
+ * whether this one is of the set, as that is now. */
+static bool is_in_set(const struct scope_decoder *d,
+		      const struct scope_rec *rec)
+{
+	uint64_t id = rec->reg.id ? rec->reg.id :
+				    scope_procs_named(d->procs, rec->reg.name);
+
+	if (!d->opts.in_set || (rec->kind != SCOPE_KIND_PROC_REGISTER &&
+				rec->kind != SCOPE_KIND_PROC_UNREGISTER))
+		return true;
+	return d->opts.in_set(d->opts.arg, id) ||
+	       d->opts.in_set(d->opts.arg, rec->pid);
+}
+
 int scope_decoder_record(struct scope_decoder *d, const struct scope_rec *rec)
 {
 	struct scope_event *ev;
-	bool is_emitted = true;
+	bool is_emitted = true, is_inside;
 	uint64_t pid;
 
 	if (!is_known(rec))
 		return -EBADMSG;
+	/* Before a name that is freed takes its process out of the set, and
+	 * after one that is taken has put its process in. */
+	is_inside = is_in_set(d, rec);
 	pid = learn_before(d, rec);
-	if (scope_decode_asked(d, (enum scope_kind)rec->kind) &&
+	is_inside = is_inside || is_in_set(d, rec);
+	if (is_inside && scope_decode_asked(d, (enum scope_kind)rec->kind) &&
 	    !(rec->kind == SCOPE_KIND_LOSS &&
 	      !scope_decode_asked(d, (enum scope_kind)rec->a[0]))) {
 		const uint64_t *words =

@@ -47,7 +47,7 @@ int scope_decoder_introduce(struct scope_decoder *d, uint64_t ts_ns,
  * can be named. */
 void scope_decoder_learn_code(struct scope_decoder *d);
 
-/* 0: emitted; 1: not asked for, noted; -EBADMSG: not a record that we know. */
+/* 0: emitted; 1: not asked for, or of no process in the set, and noted; -EBADMSG: not a record that we know. */
 int scope_decoder_record(struct scope_decoder *d, const struct scope_rec *rec);
 
 /* The real-time clock was set: what to add to CLOCK_MONOTONIC from now on. */

@@ -257,14 +257,13 @@ static void count_bad(struct run *r, unsigned kind)
 
 static void record(struct run *r, const struct scope_rec *rec)
 {
-	bool name = rec->kind == SCOPE_KIND_PROC_REGISTER ||
-		    rec->kind == SCOPE_KIND_PROC_UNREGISTER;
+	int rc = scope_decoder_record(r->decoder, rec);
 
-	if (r->nset && name && !in_set(r, rec->reg.id) &&
-	    !in_set(r, rec->pid))
-		r->out_of_set[rec->kind]++;
-	if (scope_decoder_record(r->decoder, rec) < 0)
+	if (rc < 0)
 		count_bad(r, rec->kind);
+	else if (rc > 0 && rec->kind < SCOPE_KIND_WIRE_MAX &&
+		 ((r->opts->kinds >> rec->kind) & 1))
+		r->out_of_set[rec->kind]++;
 }
 
 /* -- the loop --------------------------------------------------------------------- */

@@ -354,6 +354,35 @@ static void labels_and_ancestors_are_told(void **state)
 	is(0, "label", NULL);
 }
 
+/* Registrations come unfiltered: those of others are noted, and not told. */
+static void names_of_others_are_not_told(void **state)
+{
+	uint64_t ours = alive(1, NULL), other = alive(2, NULL);
+	struct scope_rec *rec;
+
+	(void)state;
+	the_set = ours;
+	rec = rec_of(SCOPE_KIND_PROC_REGISTER, 1, other);
+	rec->reg.name = atom("shop");
+	rec->reg.id = other;
+	assert_int_equal(give(), 1);
+	rec = rec_of(SCOPE_KIND_PROC_UNREGISTER, 2, other);
+	rec->reg.name = atom("shop");
+	assert_int_equal(give(), 1);
+	assert_int_equal(ngot, 0);
+	assert_int_equal(nrenamed, 2);
+	rec = rec_of(SCOPE_KIND_PROC_REGISTER, 3, other);
+	rec->reg.name = atom("shop");
+	rec->reg.id = ours;
+	assert_int_equal(give(), 0);
+	rec = rec_of(SCOPE_KIND_PROC_UNREGISTER, 4, other);
+	rec->reg.name = atom("shop");
+	assert_int_equal(give(), 0);
+	is(ngot - 1, "kind", "\"proc.unregister\"");
+	is(ngot - 1, "pid", "\"<0.1.0>\"");
+	the_set = 0;
+}
+
 static void those_alive_are_introduced(void **state)
 {
 	struct scope_err err = { 0 };
@@ -844,6 +873,7 @@ static void events_do_not_need_memory(void **state)
 	T(ports_have_names_too, otp), \
 	T(one_that_is_not_known_is_looked_at_once, otp), \
 	T(labels_and_ancestors_are_told, otp), \
+	T(names_of_others_are_not_told, otp), \
 	T(those_alive_are_introduced, otp), \
 	T(collections_are_told, otp), \
 	T(code_is_told, otp), \
