@@ -94,7 +94,7 @@ static __always_inline void count_lost(u32 kind, u32 cause)
 
 	if (c)
 		__sync_fetch_and_add(&c->lost[cause & (SCOPE_LOSS_MAX - 1)]
-					     [kind & (SCOPE_KIND_WIRE_MAX - 1)],
+					     [kind & (SCOPE_KIND_MAX - 1)],
 				     1);
 }
 
@@ -104,7 +104,7 @@ static __always_inline void count_emitted(u32 kind)
 
 	if (c)
 		__sync_fetch_and_add(
-			&c->emitted[kind & (SCOPE_KIND_WIRE_MAX - 1)], 1);
+			&c->emitted[kind & (SCOPE_KIND_MAX - 1)], 1);
 }
 
 static __always_inline int wanted(u32 kind)

@@ -24,8 +24,8 @@
 /*
  * X(number, SYMBOL, name, group, by default, says)
  *
- * Kinds up to SCOPE_KIND_WIRE_MAX come from the kernel side; the others are
- * made by the collector.
+ * Kinds 40 to 47 are made by the collector; the others come from the kernel
+ * side. Free numbers: 17 to 39 and 48 to 63.
  */
 #define SCOPE_KINDS(X)                                                         \
 	X(1, PROC_SPAWN, "proc.spawn", PROC, 1, "a process was created")           \
@@ -56,9 +56,11 @@ enum scope_kind {
 #define X(num, sym, name, group, def, says) SCOPE_KIND_##sym = num,
 	SCOPE_KINDS(X)
 #undef X
-	SCOPE_KIND_WIRE_MAX = 32, /* kinds below it come from BPF */
 	SCOPE_KIND_MAX = 64,
 };
+
+/* Whether events of this kind come from the kernel side. */
+#define SCOPE_KIND_IS_WIRE(k) ((k) > 0 && (k) < 64 && ((k) < 40 || (k) > 47))
 
 /* Where an event can be lost. The first ones are counted in BPF. */
 #define SCOPE_LOSSES(X)                                                     \
@@ -82,8 +84,8 @@ enum scope_loss {
  * that a program decided to report, lost those of them that did not make it
  * into a buffer: emitted - lost is what the collector must receive. */
 struct scope_counters {
-	__u64 emitted[SCOPE_KIND_WIRE_MAX];
-	__u64 lost[SCOPE_LOSS_MAX][SCOPE_KIND_WIRE_MAX];
+	__u64 emitted[SCOPE_KIND_MAX];
+	__u64 lost[SCOPE_LOSS_MAX][SCOPE_KIND_MAX];
 };
 #define SCOPE_CPUS_MAX 512
 

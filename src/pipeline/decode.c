@@ -310,7 +310,7 @@ static bool is_known(const struct scope_rec *rec)
 		return rec->a[0] < SCOPE_KIND_MAX &&
 		       scope_kind_info((unsigned)rec->a[0])->name &&
 		       rec->a[1] < SCOPE_LOSS_MAX;
-	return rec->kind < SCOPE_KIND_WIRE_MAX &&
+	return SCOPE_KIND_IS_WIRE(rec->kind) &&
 	       scope_kind_info(rec->kind)->name;
 }
 

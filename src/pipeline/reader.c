@@ -116,7 +116,7 @@ static void put_losses(struct scope_reader *r)
 		__u64 *seen = &r->seen[cpu].lost[0][0];
 		const __u64 *lost = &c->lost[0][0];
 
-		for (unsigned i = 0; i < SCOPE_LOSS_MAX * SCOPE_KIND_WIRE_MAX;
+		for (unsigned i = 0; i < SCOPE_LOSS_MAX * SCOPE_KIND_MAX;
 		     i++) {
 			uint64_t v = __atomic_load_n(&lost[i],
 						     __ATOMIC_RELAXED);
@@ -128,8 +128,8 @@ static void put_losses(struct scope_reader *r)
 			/* What is counted while we look is in this interval
 			 * too. */
 			until = scope_now_ns();
-			put_loss(r, cpu, i % SCOPE_KIND_WIRE_MAX,
-				 i / SCOPE_KIND_WIRE_MAX, v - seen[i], until);
+			put_loss(r, cpu, i % SCOPE_KIND_MAX,
+				 i / SCOPE_KIND_MAX, v - seen[i], until);
 			seen[i] = v;
 		}
 	}

@@ -63,11 +63,12 @@ void scope_report_attach(struct scope_report *r, struct scope_event *ev,
 	add_text(ev, SCOPE_FIELD_FLAVOR, info->jit ? "jit" : "emu");
 	scope_buf_char(&on, '{');
 	scope_buf_char(&off, '{');
-	for (unsigned k = 1; k < SCOPE_KIND_WIRE_MAX; k++) {
+	for (unsigned k = 1; k < SCOPE_KIND_MAX; k++) {
 		const char *src = scope_probe_source(p, k);
 		const char *why = scope_probe_missing(p, k);
 
-		if (!((wanted >> k) & 1) || !scope_kind_info(k)->name)
+		if (!SCOPE_KIND_IS_WIRE(k) || !((wanted >> k) & 1) ||
+		    !scope_kind_info(k)->name)
 			continue;
 		if (src) {
 			put_key(&on, scope_kind_info(k)->name);

@@ -124,7 +124,7 @@ static void emit(void *arg, struct scope_event *ev)
 
 	if (r->refused_since)
 		tell_refused(r);
-	if (ev->kind >= SCOPE_KIND_WIRE_MAX && ev->kind != SCOPE_KIND_LOSS)
+	if (!SCOPE_KIND_IS_WIRE(ev->kind) && ev->kind != SCOPE_KIND_LOSS)
 		r->totals.emitted[ev->kind]++;
 	if (deliver(r, ev))
 		return;
@@ -230,15 +230,15 @@ static void count_kernel(struct run *r)
 		const struct scope_counters *c =
 			scope_probe_counters(r->probe, cpu);
 
-		for (unsigned k = 0; k < SCOPE_KIND_WIRE_MAX; k++) {
-			if (!((r->opts->kinds >> k) & 1))
+		for (unsigned k = 0; k < SCOPE_KIND_MAX; k++) {
+			if (!SCOPE_KIND_IS_WIRE(k) || !((r->opts->kinds >> k) & 1))
 				continue;
 			t->emitted[k] += c->emitted[k];
 			for (unsigned i = 0; i < SCOPE_LOSS_MAX; i++)
 				t->lost[i][k] += c->lost[i][k];
 		}
 	}
-	for (unsigned k = 0; k < SCOPE_KIND_WIRE_MAX; k++)
+	for (unsigned k = 0; k < SCOPE_KIND_MAX; k++)
 		t->emitted[k] -= r->out_of_set[k];
 	t->lost[SCOPE_LOSS_KERNEL][SCOPE_KIND_NONE] =
 		scope_probe_missed(r->probe);
@@ -261,7 +261,7 @@ static void record(struct run *r, const struct scope_rec *rec)
 
 	if (rc < 0)
 		count_bad(r, rec->kind);
-	else if (rc > 0 && rec->kind < SCOPE_KIND_WIRE_MAX &&
+	else if (rc > 0 && SCOPE_KIND_IS_WIRE(rec->kind) &&
 		 ((r->opts->kinds >> rec->kind) & 1))
 		r->out_of_set[rec->kind]++;
 }

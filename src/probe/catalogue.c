@@ -284,8 +284,8 @@ void scope_catalogue_find(const struct scope_target *t, scope_kindset wanted,
 	}
 	out->found &= ~failed;
 	drop_useless(out);
-	for (unsigned k = 1; k < SCOPE_KIND_WIRE_MAX; k++)
-		if ((wanted & SCOPE_KIND_BIT(k)) && scope_kind_info(k)->name &&
+	for (unsigned k = 1; k < SCOPE_KIND_MAX; k++)
+		if (SCOPE_KIND_IS_WIRE(k) && (wanted & SCOPE_KIND_BIT(k)) && scope_kind_info(k)->name &&
 		    !(out->found & SCOPE_KIND_BIT(k)) && !out->missing[k][0])
 			(void)snprintf(out->missing[k], sizeof(out->missing[k]),
 				       "no source is known for OTP %u", otp);

@@ -53,14 +53,14 @@ struct scope_attach_site {
 	char what[64];		/* "erts_do_exit_process+0" */
 };
 
-#define SCOPE_SITES_MAX 48
+#define SCOPE_SITES_MAX 128
 
 struct scope_sites {
 	struct scope_attach_site site[SCOPE_SITES_MAX];
 	size_t n;
 	scope_kindset found; /* kinds that have all their sites */
-	char source[SCOPE_KIND_WIRE_MAX][96];
-	char missing[SCOPE_KIND_WIRE_MAX][128];
+	char source[SCOPE_KIND_MAX][96];
+	char missing[SCOPE_KIND_MAX][128];
 };
 
 /* Kinds that are probed beyond the wanted ones: names need to know who has

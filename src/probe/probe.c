@@ -402,14 +402,14 @@ uint64_t scope_probe_missed(const struct scope_probe *p)
 
 const char *scope_probe_source(const struct scope_probe *p, enum scope_kind k)
 {
-	if (k >= SCOPE_KIND_WIRE_MAX || !(p->sites.found & SCOPE_KIND_BIT(k)))
+	if (!SCOPE_KIND_IS_WIRE(k) || !(p->sites.found & SCOPE_KIND_BIT(k)))
 		return NULL;
 	return p->sites.source[k];
 }
 
 const char *scope_probe_missing(const struct scope_probe *p, enum scope_kind k)
 {
-	if (k >= SCOPE_KIND_WIRE_MAX || !p->sites.missing[k][0])
+	if (!SCOPE_KIND_IS_WIRE(k) || !p->sites.missing[k][0])
 		return NULL;
 	return p->sites.missing[k];
 }

@@ -651,7 +651,7 @@ static void losses_are_told(void **state)
 static bool comes_from_below(unsigned kind)
 {
 	return kind == SCOPE_KIND_LOSS ||
-	       (kind < SCOPE_KIND_WIRE_MAX && scope_kind_info(kind)->name);
+	       (SCOPE_KIND_IS_WIRE(kind) && scope_kind_info(kind)->name);
 }
 
 static void unknown_kinds_are_refused(void **state)
@@ -723,8 +723,9 @@ static void no_words_no_contents(void **state)
 	t->label = atom("main");
 	open_decoder(ALL, 0);
 	w[0] = w[1] = fake_int(4711);
-	for (unsigned kind = 1; kind < SCOPE_KIND_WIRE_MAX; kind++) {
-		if (!comes_from_below(kind) || kind == SCOPE_KIND_GC_START ||
+	for (unsigned kind = 1; kind < SCOPE_KIND_MAX; kind++) {
+		if (!comes_from_below(kind) || kind == SCOPE_KIND_LOSS ||
+		    kind == SCOPE_KIND_GC_START ||
 		    kind == SCOPE_KIND_GC_END)
 			continue;
 		rec = rec_of(kind, kind, a);
