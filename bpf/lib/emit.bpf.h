@@ -178,6 +178,20 @@ static __always_inline void give_back(struct scratch *s)
 	__sync_lock_test_and_set(&s->busy, 0);
 }
 
+/* Who looks on from another pid namespace than the initial one can't know the
+ * thread's id there. It gets the one that the thread has in its own. */
+static __always_inline u32 thread_id(void)
+{
+	struct bpf_pidns_info ns = { 0 };
+
+	if (!config.pidns_ino)
+		return (u32)bpf_get_current_pid_tgid();
+	if (bpf_get_ns_current_pid_tgid(config.pidns_dev, config.pidns_ino, &ns,
+					sizeof(ns)))
+		return 0;
+	return ns.pid;
+}
+
 static __always_inline void finish(struct scratch *s)
 {
 	u32 cpu = bpf_get_smp_processor_id();
@@ -197,7 +211,7 @@ static __always_inline void finish(struct scratch *s)
 		bpf_probe_read_kernel(&s->words[n], nsegs * 8, s->segs);
 	len = SCOPE_REC_BYTES + 8 * (n + nsegs);
 	s->rec.len = len;
-	s->rec.tid = (u32)bpf_get_current_pid_tgid();
+	s->rec.tid = thread_id();
 	s->rec.cpu = cpu;
 	s->rec.nwords = n;
 	s->rec.nsegs = nsegs;

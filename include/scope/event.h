@@ -105,7 +105,7 @@ struct scope_counters {
 struct scope_rec {
 	__u64 ts_ns;  /* CLOCK_MONOTONIC when the event happened */
 	__u32 len;    /* bytes, this header and all that follows included */
-	__u32 tid;    /* thread, initial pid namespace */
+	__u32 tid;    /* thread, as scope_bpf_config.pidns_* says; 0: none */
 	__u16 kind;   /* enum scope_kind */
 	__u16 cpu;
 	__u16 nwords; /* words copied from the target */

@@ -71,6 +71,8 @@ struct scope_bpf_config {
 	__u64 am_complete; /* atom `complete`, for SCOPE_SITE_PURGE */
 	__u64 am_true;
 	__u64 jit_descriptor; /* address of __jit_debug_descriptor */
+	/* The pid namespace that scope_rec.tid is of; ino 0: the initial one. */
+	__u64 pidns_dev, pidns_ino;
 };
 
 /* Written by the collector while the programs run. Only what happened from

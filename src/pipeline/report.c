@@ -47,6 +47,27 @@ static void add_json(struct scope_event *ev, enum scope_field_key key,
 	scope_event_add_text(ev, key, b->p, b->len);
 }
 
+static void add_place(struct scope_event *ev, const struct scope_place *p)
+{
+	const struct {
+		enum scope_field_key key;
+		const char *text;
+	} texts[] = {
+		{ SCOPE_FIELD_CONTAINER_ID, p->container },
+		{ SCOPE_FIELD_CONTAINER_NAME, p->name },
+		{ SCOPE_FIELD_RUNTIME, p->runtime },
+		{ SCOPE_FIELD_POD_UID, p->pod },
+		{ SCOPE_FIELD_CGROUP, p->cgroup },
+	};
+
+	if (p->pid_inside)
+		scope_event_add_u(ev, SCOPE_FIELD_OS_PID_NS,
+				  (uint64_t)p->pid_inside);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		if (*texts[i].text)
+			add_text(ev, texts[i].key, texts[i].text);
+}
+
 void scope_report_attach(struct scope_report *r, struct scope_event *ev,
 			 struct scope_target *t, struct scope_probe *p,
 			 scope_kindset wanted, uint64_t now_ns,
@@ -61,6 +82,7 @@ void scope_report_attach(struct scope_report *r, struct scope_event *ev,
 	add_text(ev, SCOPE_FIELD_OTP, info->otp);
 	add_text(ev, SCOPE_FIELD_ERTS, info->erts);
 	add_text(ev, SCOPE_FIELD_FLAVOR, info->jit ? "jit" : "emu");
+	add_place(ev, info->place);
 	scope_buf_char(&on, '{');
 	scope_buf_char(&off, '{');
 	for (unsigned k = 1; k < SCOPE_KIND_MAX; k++) {

@@ -94,6 +94,8 @@ static int configure(struct scope_probe *p, struct scope_target *t,
 	if (scope_target_symbol(t, "__jit_debug_descriptor", &sym) == 0)
 		p->jit_descriptor = sym.vaddr + scope_target_info(t)->bias;
 	c->jit_descriptor = p->jit_descriptor;
+	c->pidns_dev = scope_target_info(t)->pidns.dev;
+	c->pidns_ino = scope_target_info(t)->pidns.ino;
 	return 0;
 }
 

@@ -5,8 +5,10 @@
  * none of the process's memory is needed.
  */
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/syscall.h>
 
 #include "beam/layout.h"
 #include "target/procfs.h"
@@ -30,8 +32,16 @@ static int check_pid(struct scope_target *t, struct scope_err *err)
 {
 	const pid_t pid = t->info.pid;
 	struct scope_procfs_status st;
-	int r = scope_procfs_status(pid, &st);
+	int r;
 
+	/* What PID means to the kernel's calls must be what it means in /proc. */
+	if (!scope_pidns_is_of_proc())
+		return scope_fail(err, -ENOTSUP,
+				  "/proc does not show the pid namespace that "
+				  "this program runs in; mount one that does "
+				  "(mount -t proc proc /proc), or enter the "
+				  "other namespace (nsenter --pid)");
+	r = scope_procfs_status(pid, &st);
 	if (r == -ESRCH)
 		return scope_fail(err, r, "there is no process with PID %d",
 				  (int)pid);
@@ -237,19 +247,46 @@ static int check_release(struct scope_target *t, struct scope_err *err)
 
 /* Add the names of a debug file, where one is installed. Not having one is no
  * error: the dynamic symbols do. */
-static bool try_debug(struct scope_target *t, const char *path, bool check_crc,
+static bool use_debug(struct scope_target *t, int fd, bool check_crc,
 		      uint32_t crc)
 {
-	scope_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct scope_elf *d;
 
-	if (fd < 0 || scope_elf_open(fd, &d) < 0)
+	if (scope_elf_open(fd, &d) < 0)
 		return false;
 	if (check_crc && scope_elf_crc(d) != crc) {
 		scope_elf_free(d);
 		return false;
 	}
 	return scope_elf_use_symbols(t->elf, d) == 0;
+}
+
+/* A file below a folder that another may own: no link leads out of there. */
+static int open_beneath(const char *root, const char *path)
+{
+	const struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
+				      .resolve = RESOLVE_IN_ROOT |
+						 RESOLVE_NO_MAGICLINKS };
+	scope_autoclose int dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return dir < 0 ? -1 :
+			 (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
+}
+
+/* As the target sees the path, else as we do. */
+static bool try_debug(struct scope_target *t, const char *path, bool check_crc,
+		      uint32_t crc)
+{
+	char root[32];
+
+	(void)snprintf(root, sizeof(root), "/proc/%d/root", (int)t->info.pid);
+	for (int i = 0; i < 2; i++) {
+		scope_autoclose int fd = open_beneath(i ? "/" : root, path);
+
+		if (fd >= 0 && use_debug(t, fd, check_crc, crc))
+			return true;
+	}
+	return false;
 }
 
 static void find_debug(struct scope_target *t)
@@ -277,12 +314,31 @@ static void find_debug(struct scope_target *t)
 	(void)try_debug(t, path, true, crc);
 }
 
+static int find_place(struct scope_target *t, struct scope_err *err)
+{
+	int r = scope_place_of(t->info.pid, &t->place);
+
+	/* From another than the initial namespace the kernel's own ids of
+	 * threads can't be known; those of the target's namespace can. */
+	if (r == 0 && !scope_pidns_is_initial())
+		r = scope_pidns_of(t->info.pid, &t->info.pidns);
+	if (r == -ESRCH)
+		return gone(t, err);
+	if (r == -EACCES || r == -EPERM)
+		return need_ptrace(t, err);
+	return r < 0 ? scope_fail(err, r, "can't see where PID %d runs: %s",
+				  (int)t->info.pid, strerror(-r)) :
+		       0;
+}
+
 int scope_target_identify(struct scope_target *t, struct scope_err *err)
 {
 	int r = check_pid(t, err);
 
 	if (r == 0)
 		r = open_exe(t, err);
+	if (r == 0)
+		r = find_place(t, err);
 	if (r < 0)
 		return r;
 	if (!find_release(t))

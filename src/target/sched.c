@@ -16,6 +16,9 @@
  * room for all its other threads. */
 #define THREADS_MAX 16384
 
+/* Schedulers are there from the start; other threads come seldom. */
+#define RESCANS_MAX 32
+
 #define KINDS 3
 
 bool scope_thread_parse(const char *comm, unsigned *ret_kind, unsigned *ret_no)
@@ -75,7 +78,10 @@ static int note(void *arg, pid_t tid, const char *comm)
 {
 	struct scope_target *t = arg;
 
-	return scope_map_put(t->threads, (uint64_t)tid, number(t, comm));
+	if (t->info.pidns.ino)
+		tid = scope_place_tid(t->info.pid, tid);
+	return tid ? scope_map_put(t->threads, (uint64_t)tid, number(t, comm)) :
+		     0;
 }
 
 int scope_target_load_threads(struct scope_target *t)
@@ -97,12 +103,20 @@ unsigned scope_target_scheduler(struct scope_target *t, uint32_t tid,
 	uint64_t v = 0;
 	char comm[32];
 
-	if (tid && !scope_map_get(t->threads, tid, &v) &&
-	    scope_procfs_comm(t->info.pid, (pid_t)tid, comm, sizeof(comm)) ==
-		    0) {
+	if (!tid || scope_map_get(t->threads, tid, &v))
+		goto known;
+	if (!t->info.pidns.ino) {
+		if (scope_procfs_comm(t->info.pid, (pid_t)tid, comm,
+				      sizeof(comm)) < 0)
+			goto known;
 		v = number(t, comm);
-		(void)scope_map_put(t->threads, tid, v);
+	} else if (t->rescans < RESCANS_MAX) {
+		t->rescans++;
+		(void)scope_procfs_threads(t->info.pid, note, t);
+		(void)scope_map_get(t->threads, tid, &v);
 	}
+	(void)scope_map_put(t->threads, tid, v);
+known:
 	if (ret_dirty)
 		*ret_dirty = v & 1;
 	return (unsigned)(v >> 1);

@@ -227,6 +227,7 @@ int scope_target_open(pid_t pid, struct scope_target **ret_target,
 		.otp = t->otp,
 		.erts = t->erts,
 		.node = t->node,
+		.place = &t->place,
 	};
 	t->table.vm = &t->vm;
 	t->table.batch = scope_target_batch;

@@ -22,6 +22,7 @@
 #include "base/auto.h"
 #include "base/err.h"
 #include "beam/vm.h"
+#include "target/place.h"
 #include "wire/event.h"
 
 struct scope_target;
@@ -35,6 +36,10 @@ struct scope_target_info {
 	const char *node;  /* "shop@host"; "nonode@nohost" when not alive */
 	const char *build_id; /* hex, or "" */
 	bool jit;
+	const struct scope_place *place; /* its container and so on */
+	/* The pid namespace that ids of its threads are of, in records and in
+	 * scope_target_scheduler; ino 0: the initial one, and so is ours. */
+	struct scope_pidns pidns;
 	unsigned schedulers, dirty_cpu, dirty_io; /* threads of each kind */
 	uint64_t bias;     /* what to add to an ELF address */
 };
@@ -113,7 +118,7 @@ int scope_target_proc(struct scope_target *t, uint64_t pid,
 uint64_t scope_target_dict(struct scope_target *t, const struct scope_proc *p,
 			   const char *key);
 
-/* Scheduler number of a thread (initial pid namespace tid): 1..N normal, then
+/* Scheduler number of a thread (by its id in info.pidns): 1..N normal, then
  * dirty CPU, then dirty I/O, as erlang:system_info(scheduler_id) counts; 0:
  * not a scheduler. *ret_dirty may be NULL. Unknown threads are looked up once. */
 unsigned scope_target_scheduler(struct scope_target *t, uint32_t tid,

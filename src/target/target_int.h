@@ -5,6 +5,7 @@
 
 #include "base/map.h"
 #include "target/elf.h"
+#include "target/place.h"
 #include "target/table.h"
 #include "target/target.h"
 
@@ -25,6 +26,8 @@ struct scope_target {
 	struct scope_vm vm;
 	struct scope_table table;
 	struct scope_map *threads;  /* owned: tid to number; sched.c */
+	unsigned rescans;	    /* for threads that were not known */
+	struct scope_place place;
 	struct scope_map *keys;	    /* owned: hash of text to atom; atoms.c */
 };
 

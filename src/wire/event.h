@@ -98,6 +98,12 @@ enum scope_type {
 	X(OTP, "otp", TEXT, "OTP release")                                     \
 	X(ERTS, "erts", TEXT, "ERTS version")                                  \
 	X(FLAVOR, "flavor", TEXT, "jit or emu")                                \
+	X(OS_PID_NS, "os_pid_ns", UINT, "the process id in its own namespace") \
+	X(CONTAINER_ID, "container_id", TEXT, "the container, by its id")      \
+	X(CONTAINER_NAME, "container_name", TEXT, "the container, by its name") \
+	X(RUNTIME, "container_runtime", TEXT, "what runs the container")       \
+	X(POD_UID, "pod_uid", TEXT, "the Kubernetes pod")                      \
+	X(CGROUP, "cgroup", TEXT, "the control group, as seen from here")      \
 	X(EVENTS, "events", JSON, "kinds that are on, and their source")       \
 	X(UNAVAILABLE, "unavailable", JSON, "kinds that are not, and why")     \
 	X(EMITTED, "emitted", JSON, "events seen by probes, by kind")          \

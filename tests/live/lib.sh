@@ -12,7 +12,10 @@ mode=embedded
 names=()    # -sname …
 env_more=() # what the node's environment has besides
 emulator='' # SYMBOL=VALUE: a host emulator that says so of itself
+inside=()   # the command that the node runs under
 as=()	    # the command that the observer runs under
+signal_to='' # the observer's process, where it is a child of $observer
+seen_as=''  # the node, as the observer is told of it, if not by $node
 reader=()   # what the observer's output goes through
 
 fail() {
@@ -75,7 +78,7 @@ own_epmd() {
 # start_node COMMAND…: in $root; its last argument is the workload's folder.
 start_node() {
 	# TERM and what else is in the environment is nothing to the node.
-	chroot "${root:-/}" env -i PATH=/usr/local/bin:/usr/bin:/bin HOME=/tmp \
+	"${inside[@]}" chroot "${root:-/}" env -i PATH=/usr/local/bin:/usr/bin:/bin HOME=/tmp \
 		LANG=C.UTF-8 "${env_more[@]}" "$@" >"$tmp/node.log" 2>&1 </dev/null &
 	node=$!
 	started+=("$node")
@@ -86,6 +89,22 @@ start_node() {
 
 ready_or_ended() {
 	exists "$root$ndir/ready" || has_ended "$node"
+}
+
+# node_in_pid_ns MODULE [ARG…]: the same, as process 1 of a pid namespace with
+# a /proc of its own.
+node_in_pid_ns() {
+	inside+=(unshare --pid --fork --mount-proc)
+	node "$@"
+	until grep -q '^beam' "/proc/$node/comm"; do
+		wait_until 5 child_of "$node" || fail "no node in the namespace"
+		node=$child
+		started+=("$node")
+	done
+}
+
+child_of() {
+	child=$(pgrep -P "$1") && [ -n "$child" ]
 }
 
 # node MODULE [ARG…]: a node with that workload, which waits for `go`.
@@ -148,10 +167,10 @@ no_failure() {
 observe() {
 	: >"$out" # before the child does: nothing of an earlier stream is seen
 	if [ ${#reader[@]} -gt 0 ]; then
-		"${as[@]}" "$scope" --json "$@" "$node" \
+		"${as[@]}" "$scope" --json "$@" "${seen_as:-$node}" \
 			> >("${reader[@]}" >"$out") 2>"$err" </dev/null &
 	else
-		"${as[@]}" "$scope" --json "$@" "$node" \
+		"${as[@]}" "$scope" --json "$@" "${seen_as:-$node}" \
 			>"$out" 2>"$err" </dev/null &
 	fi
 	observer=$!
@@ -175,7 +194,7 @@ events_more_than() {
 # stop_observer [MS [any]]: Ctrl-C; it ends within MS milliseconds, with 0.
 stop_observer() {
 	local t0=${EPOCHREALTIME/./} ms
-	kill -INT "$observer" 2>/dev/null || fail "it had ended already"
+	kill -INT "${signal_to:-$observer}" 2>/dev/null || fail "it had ended already"
 	observer_ends "${1:-10000}"
 	ms=$(((${EPOCHREALTIME/./} - t0) / 1000))
 	echo "ended in $ms ms"
