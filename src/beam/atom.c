@@ -184,6 +184,10 @@ const char *scope_vm_atom(struct scope_vm *vm, uint64_t atom, size_t *ret_len)
 	uint64_t at;
 	size_t len;
 
+	if (atom == SCOPE_WORD_REDACTED) {
+		*ret_len = sizeof(SCOPE_TEXT_REDACTED) - 1;
+		return SCOPE_TEXT_REDACTED;
+	}
 	if (!scope_is_atom(atom))
 		return NULL;
 	if (scope_map_get(a->texts, atom, &at)) {

@@ -105,6 +105,8 @@ static enum scope_what immediate(uint64_t word)
 		return SCOPE_IS_IDENT;
 	if (scope_is_nil(word))
 		return SCOPE_IS_NIL;
+	if (word == SCOPE_WORD_REDACTED)
+		return SCOPE_IS_ATOM;
 	return SCOPE_IS_TORN;
 }
 

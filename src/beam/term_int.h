@@ -171,6 +171,7 @@ struct scope_map_walk {
 	bool flat, reverse;
 	bool missing; /* parts of it are not in the image */
 	uint64_t keys, values; /* flat: addresses */
+	uint64_t key_addr, value_addr; /* of the pair found last */
 	uint64_t i;
 	unsigned level;
 	struct {

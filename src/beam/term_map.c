@@ -82,6 +82,8 @@ static int flat_pair(struct scope_put *p, struct scope_map_walk *w,
 	if (!w->keys || !scope_word_at(p, w->keys + 8 * w->i, ret_key) ||
 	    !scope_word_at(p, w->values + 8 * w->i, ret_value))
 		return -ENODATA;
+	w->key_addr = w->keys + 8 * w->i;
+	w->value_addr = w->values + 8 * w->i;
 	w->i++;
 	return 1;
 }
@@ -139,6 +141,8 @@ int scope_map_pair(struct scope_put *p, struct scope_map_walk *w,
 			r = scope_cons_next(p, &list, ret_key);
 			if (r == 1) {
 				*ret_value = list;
+				w->key_addr = SCOPE_PTR(word);
+				w->value_addr = SCOPE_PTR(word) + 8;
 				return 1;
 			}
 			w->missing = true;

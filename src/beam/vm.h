@@ -53,6 +53,10 @@ struct scope_vm {
 #define scope_is_atom(w) (((w)&0x3f) == 0x0b)
 #define scope_is_nil(w) (((w)&0x3f) == 0x3b)
 #define SCOPE_SMALL(w) ((int64_t)(w) >> 4)
+/* Put in the place of a term that must not be shown: no release has such an
+ * immediate. It prints as an atom. */
+#define SCOPE_WORD_REDACTED 0x7265646163742bull
+#define SCOPE_TEXT_REDACTED "[redacted]"
 #define SCOPE_SUBTAG(hdr) (((hdr) >> 2) & 0xf)
 #define SCOPE_ARITY(hdr) ((hdr) >> 6)
 

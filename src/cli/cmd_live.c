@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "beam/redact.h"
 #include "cli/cmd.h"
 #include "cli/exit.h"
 #include "cli/jsonl.h"
@@ -22,6 +23,8 @@
 struct session {
 	const struct scope_live_conf *conf;
 	struct scope_sink tee;	/* hands on to `out`; sees node.attach */
+	struct scope_redact *redact; /* borrowed; NULL: nothing to hide */
+	struct scope_vm *vm;	     /* borrowed */
 	struct scope_sink *out; /* borrowed */
 	bool has_hints;		/* stderr is for people */
 };
@@ -103,6 +106,8 @@ static int tee_event(struct scope_sink *sink, const struct scope_event *ev)
 
 	if (ev->kind == SCOPE_KIND_NODE_ATTACH && s->conf->verbose)
 		say_attached(ev);
+	if (s->redact)
+		ev = scope_redact_event(s->redact, s->vm, ev);
 	return s->out->event(s->out, ev);
 }
 
@@ -207,12 +212,25 @@ static int run_live(struct session *s, struct scope_target *t,
 	run.tick_ms = LIVE_TICK_MS;
 	run.progress = scope_live_progress;
 	run.progress_arg = l;
-	return scope_run(t, &run, scope_live_sink(l), totals, err);
+	return scope_run(t, &run, &s->tee, totals, err);
+}
+
+static int make_redact(const struct scope_live_conf *c,
+		       struct scope_redact **ret_redact, struct scope_err *err)
+{
+	int r = c->nredacts ? scope_redact_new(ret_redact) : 0;
+
+	if (r < 0)
+		return scope_fail(err, r, "out of memory");
+	for (size_t i = 0; r == 0 && i < c->nredacts; i++)
+		r = scope_redact_add(*ret_redact, c->redacts[i], err);
+	return r;
 }
 
 static int watch(const struct scope_live_conf *c, struct scope_err *err)
 {
 	struct scope_run_totals totals = { 0 };
+	scope_auto(scope_redact) redact = NULL;
 	scope_auto(scope_target) t = NULL;
 	struct session s = {
 		.conf = c,
@@ -222,12 +240,17 @@ static int watch(const struct scope_live_conf *c, struct scope_err *err)
 	pid_t pid;
 	int r;
 
+	r = make_redact(c, &redact, err);
+	if (r < 0)
+		return scope_cmd_complain(r, err);
 	r = scope_find_pid(c->target, &pid, err);
 	if (r < 0)
 		return scope_cmd_complain(r, err);
 	r = scope_target_open(pid, &t, err);
 	if (r < 0)
 		return scope_cmd_complain(r, err);
+	s.redact = redact;
+	s.vm = scope_target_vm(t);
 	if (c->wants_json || !isatty(STDOUT_FILENO))
 		r = run_json(&s, t, &totals, err);
 	else

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "beam/redact.h"
 #include "cli/units.h"
 
 #define BUFFER_MIN (64u << 10)
@@ -18,6 +19,7 @@ enum {
 	OPT_TERMS,
 	OPT_ELIXIR,
 	OPT_TERM_JSON,
+	OPT_REDACT,
 	OPT_STRATEGY,
 	OPT_BUFFER,
 	OPT_STRICT,
@@ -45,6 +47,9 @@ const struct scope_opt scope_live_opts[] = {
 			 "Terms in Elixir's syntax" },
 	[OPT_TERM_JSON] = { 0, "term-json", NULL, NULL,
 			    "Terms as tagged JSON objects" },
+	[OPT_REDACT] = { 0, "redact", "RULE",
+			 "default key: atom: field: match: kind:",
+			 "Hide values: default, key:NAME, match:REGEX, @FILE" },
 	[OPT_STRATEGY] = { 0, "strategy", "NAME", "full",
 			   "full: every event of the kinds watched" },
 	[OPT_BUFFER] = { 0, "buffer", "SIZE", NULL,
@@ -111,6 +116,22 @@ static int add_process(struct scope_live_conf *c, const char *value,
 				  SCOPE_PROCESSES_MAX);
 	c->processes[c->nprocesses++] = value;
 	return 0;
+}
+
+static int add_redact(struct scope_live_conf *c, const char *value,
+		      struct scope_err *err)
+{
+	scope_auto(scope_redact) r = NULL;
+
+	if (c->nredacts == SCOPE_REDACTS_MAX)
+		return scope_fail(err, -EINVAL,
+				  "more than %d --redact; put the rules into a "
+				  "file and give it as --redact @FILE",
+				  SCOPE_REDACTS_MAX);
+	c->redacts[c->nredacts++] = value;
+	if (scope_redact_new(&r) < 0)
+		return scope_fail(err, -ENOMEM, "out of memory");
+	return scope_redact_add(r, value, err);
 }
 
 static int set_strategy(const char *value, struct scope_err *err)
@@ -226,6 +247,8 @@ static int set(void *arg, const struct scope_opt *opt, const char *value,
 		return add_events(c, value, err);
 	case OPT_PROCESS:
 		return add_process(c, value, err);
+	case OPT_REDACT:
+		return add_redact(c, value, err);
 	case OPT_STRATEGY:
 		return set_strategy(value, err);
 	case OPT_COLOR:

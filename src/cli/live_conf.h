@@ -2,7 +2,7 @@
 /*
  * live_conf: what the default command was asked to do.
  *
- * Limits:  SCOPE_PROCESSES_MAX --process options; --events of at most
+ * Limits:  SCOPE_PROCESSES_MAX --process options; SCOPE_REDACTS_MAX --redact; --events of at most
  *          SCOPE_EVENTS_LEN bytes in all. More is a usage error.
  * Errors:  -EINVAL with words in err.
  * Memory:  text is borrowed from argv.
@@ -15,6 +15,7 @@
 
 #define SCOPE_PROCESSES_MAX 64
 #define SCOPE_EVENTS_LEN 1024
+#define SCOPE_REDACTS_MAX 256
 #define SCOPE_BUFFER_DEFAULT (8u << 20)
 
 enum scope_color {
@@ -36,6 +37,8 @@ struct scope_live_conf {
 	bool has_syntax;
 	bool wants_json, is_strict, is_quiet;
 	unsigned verbose;
+	size_t nredacts;
+	const char *redacts[SCOPE_REDACTS_MAX]; /* rules, as given */
 	size_t nprocesses;
 	const char *processes[SCOPE_PROCESSES_MAX + 1]; /* NULL-ended */
 };

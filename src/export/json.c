@@ -407,6 +407,8 @@ int scope_json_event(struct scope_json *j, const struct scope_event *ev,
 	out->full = false;
 	put_head(j, ev, out);
 	put_fields(j, ev, out);
+	if (ev->redacted)
+		scope_buf_lit(out, ",\"redacted\":true");
 	scope_buf_lit(out, "}\n");
 	if (out->full) {
 		*out = was;

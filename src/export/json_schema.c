@@ -93,6 +93,7 @@ static const struct head heads[] = {
 	  "then dirty I/O" },
 	{ "pid", PID_SHAPE, "the process that it happened in or to" },
 	{ "name", "\"type\":\"string\"", "registered name of pid" },
+	{ "redacted", "\"const\":true", "values were hidden by --redact" },
 };
 #define HEADS (sizeof(heads) / sizeof(*heads))
 #define HEADS_REQUIRED 7

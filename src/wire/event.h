@@ -159,6 +159,7 @@ struct scope_event {
 	uint64_t pid;	  /* Eterm; 0: none */
 	uint64_t name;	  /* Eterm atom: pid's registered name; 0: none */
 	bool cut;	  /* the copy of the terms was cut by the budget */
+	bool redacted;	  /* values were hidden (beam/redact.h) */
 	struct scope_image image;
 	size_t nfields;
 	struct scope_field fields[SCOPE_EVENT_FIELDS];

@@ -16,7 +16,7 @@ static struct fake f;
 static char out[1 << 16];
 static unsigned met;
 
-static const char *text(uint64_t term, enum scope_syntax syntax)
+static inline const char *text(uint64_t term, enum scope_syntax syntax)
 {
 	struct scope_buf b = scope_buf_of(out, sizeof(out));
 
