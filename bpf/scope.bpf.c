@@ -7,5 +7,6 @@
 #include "code.bpf.h"
 #include "msg.bpf.h"
 #include "proc.bpf.h"
+#include "sched.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -25,7 +25,7 @@
  * X(number, SYMBOL, name, group, by default, says)
  *
  * Kinds 40 to 47 are made by the collector; the others come from the kernel
- * side. Free numbers: 17 to 39 and 48 to 63.
+ * side. Free numbers: 19 to 39 and 48 to 63.
  */
 #define SCOPE_KINDS(X)                                                         \
 	X(1, PROC_SPAWN, "proc.spawn", PROC, 1, "a process was created")           \
@@ -45,6 +45,9 @@
 	X(14, GC_END, "gc.end", GC, 1, "a garbage collection ended")               \
 	X(15, CODE_LOAD, "code.load", CODE, 1, "a module's code was loaded")       \
 	X(16, CODE_UNLOAD, "code.unload", CODE, 1, "a module's code was removed")  \
+	X(17, SCHED_IN, "sched.in", SCHED, 0,                                      \
+	  "a scheduler took up a process")                                         \
+	X(18, SCHED_OUT, "sched.out", SCHED, 0, "a scheduler left a process")      \
 	X(40, PROC_INFO, "proc.info", PROC, 1, "a process is introduced")          \
 	X(41, NODE_ATTACH, "node.attach", NODE, 1, "what is attached, from where") \
 	X(42, NODE_EXIT, "node.exit", NODE, 1, "the node ended")                   \
@@ -100,6 +103,7 @@ struct scope_counters {
 #define SCOPE_F_DIST (1u << 7)	 /* the message is still in external format */
 #define SCOPE_F_DIRTY (1u << 8)	 /* happened on a dirty scheduler */
 #define SCOPE_F_LAST (1u << 9)	 /* msg.receive: nothing else was queued */
+#define SCOPE_F_TIMED (1u << 10)	 /* sched.*: the duration is known */
 
 /* All Eterm fields are words as the target has them; 0 means none. */
 struct scope_rec {
@@ -157,6 +161,15 @@ struct scope_rec {
 			__u64 size_before;
 			__u64 caller; /* return address: the reason */
 		} gc;
+		struct {
+			__u64 module; /* Eterm atom; 0: see i */
+			__u64 function; /* Eterm atom */
+			__u64 arity;
+			__u64 i;      /* address where it goes on; 0: none */
+			__u64 ns;     /* in: waited; out: ran; SCOPE_F_TIMED */
+			__s64 reductions; /* out: in this run */
+			__u64 state;  /* out: Process.state, Process.flags << 32 */
+		} sched;
 		struct {
 			__u64 entry;  /* address of the jit_code_entry; 0: none */
 			__u64 module; /* Eterm atom; 0: see entry */

@@ -29,6 +29,15 @@ enum scope_fun_style {
 	SCOPE_FUN_29 = 3, /* as 27, without the FunRef after the environment */
 };
 
+/* Process.state: erl_process.h, ERTS_PSFLG_*, the same in OTP 23 to 29. */
+#define SCOPE_PSFLG_EXITING (1u << 11)
+#define SCOPE_PSFLG_ACTIVE (1u << 13)
+#define SCOPE_PSFLG_SUSPENDED (1u << 16)
+#define SCOPE_PSFLG_ACTIVE_SYS (1u << 20)
+#define SCOPE_PSFLG_DIRTY_CPU_PROC (1u << 26)
+#define SCOPE_PSFLG_DIRTY_IO_PROC (1u << 27)
+#define SCOPE_PSFLG_DIRTY_ACTIVE_SYS (1u << 28)
+
 /* Subtag values: bits 2-5 of a header word; SCOPE_NO where not used. */
 struct scope_subtags {
 	__u32 tuple, pos_big, neg_big, ref, fun, export_fun, flonum, record;

@@ -57,6 +57,15 @@ enum scope_site {
 	SCOPE_SITE_JIT_CODE,
 	/* BIF erts_internal:purge_module/2 (c_p, args, I) -> true when done */
 	SCOPE_SITE_PURGE,
+	/* erts_schedule(esdp, p, calls) -> process: p is left, that is taken up;
+	 * esdp of dirty schedulers alone */
+	SCOPE_SITE_SCHEDULE,
+	/* erts_schedule_process(p, state, locks): it was not active */
+	SCOPE_SITE_RUNNABLE,
+	/* BIF erts_internal:suspend_process/2 (c_p, args, I) */
+	SCOPE_SITE_SUSPEND,
+	/* erl_create_process(...) -> pid, that is queued now */
+	SCOPE_SITE_SPAWNED,
 	SCOPE_SITE_MAX,
 };
 

@@ -31,6 +31,8 @@ int scope_decoder_new(struct scope_target *t,
 	d->am_clock_service = scope_vm_find_atom(d->vm, "clock_service", 4096);
 	d->am_exit = scope_vm_find_atom(d->vm, "EXIT", 4096);
 	d->am_init = scope_vm_find_atom(d->vm, "init", 4096);
+	d->am_erlang = scope_vm_find_atom(d->vm, "erlang", 4096);
+	d->am_hibernate = scope_vm_find_atom(d->vm, "hibernate", 4096);
 	*ret_decoder = scope_take(d);
 	return 0;
 }
@@ -293,6 +295,10 @@ static void build(struct scope_decoder *d, const struct scope_rec *rec,
 	case SCOPE_KIND_CODE_LOAD:
 	case SCOPE_KIND_CODE_UNLOAD:
 		scope_decode_code(d, rec, ev);
+		break;
+	case SCOPE_KIND_SCHED_IN:
+	case SCOPE_KIND_SCHED_OUT:
+		scope_decode_sched(d, rec, ev);
 		break;
 	case SCOPE_KIND_LOSS:
 		loss_event(d, rec, ev);

@@ -118,23 +118,34 @@ static bool read_mfa(struct scope_decoder *d, uint64_t addr,
 	return true;
 }
 
-void scope_decode_current(struct scope_decoder *d, const struct scope_proc *p,
-			  struct scope_event *ev)
+bool scope_decode_place(struct scope_decoder *d, uint64_t addr,
+			struct scope_buf *ret_text)
 {
 	struct scope_buf out = scope_buf_of(d->current, sizeof(d->current));
 	struct scope_jit_place at;
 
+	if (!d->jit || !addr || !find_place(d, addr, &at) || is_own(&at))
+		return false;
+	scope_buf_put(&out, at.module->name, at.module->name_len);
+	scope_buf_char(&out, ':');
+	scope_buf_put(&out, at.function, at.function_len);
+	scope_buf_char(&out, '/');
+	scope_buf_u64(&out, at.arity);
+	*ret_text = out;
+	return !out.full;
+}
+
+void scope_decode_current(struct scope_decoder *d, const struct scope_proc *p,
+			  struct scope_event *ev)
+{
+	struct scope_buf out = scope_buf_of(d->current, sizeof(d->current));
+
 	if (!d->jit || !p->i)
 		return;
-	if (find_place(d, p->i, &at) && !is_own(&at)) {
-		scope_buf_put(&out, at.module->name, at.module->name_len);
-		scope_buf_char(&out, ':');
-		scope_buf_put(&out, at.function, at.function_len);
-		scope_buf_char(&out, '/');
-		scope_buf_u64(&out, at.arity);
-	} else if (!read_mfa(d, p->current, &out)) {
-		return;
+	if (!scope_decode_place(d, p->i, &out)) {
+		out = scope_buf_of(d->current, sizeof(d->current));
+		if (!read_mfa(d, p->current, &out) || out.full)
+			return;
 	}
-	if (!out.full)
-		scope_event_add_text(ev, SCOPE_FIELD_CURRENT, out.p, out.len);
+	scope_event_add_text(ev, SCOPE_FIELD_CURRENT, out.p, out.len);
 }

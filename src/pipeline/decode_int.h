@@ -30,6 +30,7 @@ struct scope_decoder {
 	struct scope_copy copy;
 	struct scope_event ev;
 	char current[SCOPE_MFA_TEXT];
+	uint64_t am_erlang, am_hibernate;
 };
 
 static inline bool scope_decode_asked(const struct scope_decoder *d,
@@ -80,6 +81,11 @@ void scope_decode_learn_unload(struct scope_decoder *d,
 void scope_decode_current(struct scope_decoder *d, const struct scope_proc *p,
 			  struct scope_event *ev);
 
+/* The function that an address is in, as text of d->current; false: it is in
+ * none, or in one of the emulator's own. */
+bool scope_decode_place(struct scope_decoder *d, uint64_t addr,
+			struct scope_buf *ret_text);
+
 /* Note what was sent, and say its correlation. */
 void scope_decode_sent(struct scope_decoder *d, struct scope_event *ev,
 		       uint64_t to, uint64_t addr, enum scope_queued what,
@@ -102,5 +108,7 @@ void scope_decode_gc(struct scope_decoder *d, const struct scope_rec *rec,
 		     struct scope_event *ev);
 void scope_decode_code(struct scope_decoder *d, const struct scope_rec *rec,
 		       struct scope_event *ev);
+void scope_decode_sched(struct scope_decoder *d, const struct scope_rec *rec,
+			struct scope_event *ev);
 
 #endif

@@ -65,6 +65,16 @@ static const struct source sources[] = {
 	  K(CODE_UNLOAD), 0, false, 26, 0, "__jit_debug_register_code" },
 	{ SCOPE_SITE_PURGE, SCOPE_PROG_CALL, SCOPE_GROUP_PROC, K(CODE_UNLOAD),
 	  2, true, 24, 25, NULL },
+	{ SCOPE_SITE_SCHEDULE, SCOPE_PROG_SCHED, SCOPE_GROUP_SCHED, K(SCHED_IN),
+	  3, true, 0, 0, "erts_schedule" },
+	{ SCOPE_SITE_SCHEDULE, SCOPE_PROG_SCHED, SCOPE_GROUP_SCHED,
+	  K(SCHED_OUT), 3, true, 0, 0, "erts_schedule" },
+	{ SCOPE_SITE_RUNNABLE, SCOPE_PROG_SCHED, SCOPE_GROUP_SCHED, K(SCHED_IN),
+	  1, false, 0, 0, "erts_schedule_process" },
+	{ SCOPE_SITE_SPAWNED, SCOPE_PROG_SCHED, SCOPE_GROUP_SCHED, K(SCHED_IN),
+	  0, true, 0, 0, "erl_create_process" },
+	{ SCOPE_SITE_SUSPEND, SCOPE_PROG_SCHED, SCOPE_GROUP_SCHED, K(SCHED_IN),
+	  2, false, 0, 0, NULL },
 };
 
 /* The functions that put messages into a queue, where they have no common
@@ -89,6 +99,18 @@ const char *scope_prog_name(enum scope_prog prog)
 	};
 
 	return names[prog];
+}
+
+bool scope_prog_is_return(enum scope_prog prog)
+{
+	return prog == SCOPE_PROG_RETURN || prog == SCOPE_PROG_SCHED_RETURN;
+}
+
+/* The program for the returns from what this one is entered at. */
+static enum scope_prog return_of(enum scope_prog prog)
+{
+	return prog == SCOPE_PROG_SCHED ? SCOPE_PROG_SCHED_RETURN :
+					  SCOPE_PROG_RETURN;
 }
 
 scope_kindset scope_catalogue_needs(scope_kindset wanted)
@@ -127,12 +149,14 @@ static int add(const struct scope_target *t, const struct source *src,
 		}
 	if (known)
 		return 0;
-	for (int ret = 0; ret <= (int)src->returns; ret++) {
+	/* Of a spawn, scheduling takes the end alone. */
+	for (int ret = src->site == SCOPE_SITE_SPAWNED;
+	     ret <= (int)src->returns; ret++) {
 		struct scope_attach_site *s = &out->site[out->n++];
 
 		s->site = src->site;
 		s->kinds = SCOPE_KIND_BIT(src->kind);
-		s->prog = ret ? SCOPE_PROG_RETURN : src->prog;
+		s->prog = ret ? return_of(src->prog) : src->prog;
 		s->group = src->group;
 		s->is_return = ret;
 		s->emulated = pick.emulated;
@@ -227,6 +251,13 @@ static int add_source(const struct scope_target *t, const struct source *src,
 	case SCOPE_SITE_PURGE:
 		*ret_what = "erts_internal:purge_module/2";
 		if (scope_target_bif(t, "erts_internal", "purge_module", 2,
+				     &sym) < 0)
+			return -ENOENT;
+		sym.name = *ret_what;
+		return add(t, src, &sym, out);
+	case SCOPE_SITE_SUSPEND:
+		*ret_what = "erts_internal:suspend_process/2";
+		if (scope_target_bif(t, "erts_internal", "suspend_process", 2,
 				     &sym) < 0)
 			return -ENOENT;
 		sym.name = *ret_what;

@@ -21,7 +21,9 @@
 	X(LINK, "on_link")                                                     \
 	X(CALL, "on_call")                                                     \
 	X(RETURN, "on_return")                                                 \
-	X(CODE, "on_code")
+	X(CODE, "on_code")                                                     \
+	X(SCHED, "on_sched")                                                   \
+	X(SCHED_RETURN, "on_sched_return")
 
 enum scope_prog {
 #define X(sym, name) SCOPE_PROG_##sym,
@@ -39,6 +41,7 @@ enum scope_group {
 	SCOPE_GROUP_RECEIVE,
 	SCOPE_GROUP_GC,
 	SCOPE_GROUP_CODE,
+	SCOPE_GROUP_SCHED,
 	SCOPE_GROUP_MAX,
 };
 
@@ -71,5 +74,7 @@ void scope_catalogue_find(const struct scope_target *t, scope_kindset wanted,
 			  struct scope_sites *ret_sites);
 
 const char *scope_prog_name(enum scope_prog prog);
+/* Whether it runs where functions return. */
+bool scope_prog_is_return(enum scope_prog prog);
 
 #endif

@@ -122,6 +122,7 @@ static int load(struct scope_probe *p, struct scope_target *t,
 {
 	struct bpf_program *prog;
 	struct bpf_map *map;
+	bool schedules = false;
 	size_t len;
 	const void *bytes = scope_probe_object(&len);
 	int r;
@@ -140,8 +141,13 @@ static int load(struct scope_probe *p, struct scope_target *t,
 			used |= !strcmp(bpf_program__name(prog),
 					scope_prog_name(p->sites.site[i].prog));
 		(void)bpf_program__set_autoload(prog, used);
+		schedules |= used && strstr(bpf_program__name(prog), "_sched");
 		(void)scope_link_prepare(prog, p->multi);
 	}
+	/* Its memory is taken at once: not where nobody uses it. */
+	map = bpf_object__find_map_by_name(p->obj, "runs");
+	if (map)
+		(void)bpf_map__set_autocreate(map, schedules);
 	map = bpf_object__find_map_by_name(p->obj, "counters");
 	if (map)
 		(void)bpf_map__set_max_entries(map, p->ncpus);
@@ -253,7 +259,7 @@ int scope_probe_attach(struct scope_probe *p, struct scope_target *t,
 			for (unsigned k = 0; k < SCOPE_PROG_MAX; k++) {
 				int r;
 
-				if ((k == SCOPE_PROG_RETURN) != (pass == 0))
+				if (scope_prog_is_return(k) != (pass == 0))
 					continue;
 				r = attach_some(p, t, g, k, err);
 				if (r < 0)

@@ -10,6 +10,7 @@
 #define GROUP_MSG "msg"
 #define GROUP_GC "gc"
 #define GROUP_CODE "code"
+#define GROUP_SCHED "sched"
 #define GROUP_NODE "node"
 #define GROUP_STREAM "stream"
 

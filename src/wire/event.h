@@ -48,6 +48,7 @@ enum scope_type {
 	X(TO, "to", IDENT, "the other party that it went to")                  \
 	X(TO_NAME, "to_name", ATOM, "registered name of to")                   \
 	X(MFA, "mfa", MFA, "function that the process runs")                   \
+	X(WHERE, "mfa", TEXT, "function that the process is in")               \
 	X(ARGS, "args", TERMS, "arguments of mfa")                             \
 	X(INITIAL_CALL, "initial_call", MFA,                                   \
 	  "first function, as proc_lib keeps it where it does")                \
@@ -71,7 +72,10 @@ enum scope_type {
 	X(DIST, "dist", BOOL, "still in external format: no contents")         \
 	X(TRUNCATED, "truncated", BOOL, "a term above was cut")                \
 	X(UNREADABLE, "unreadable", TEXT, "what could not be read, and why")   \
-	X(WAIT_NS, "wait_ns", UINT, "from enqueue to receive")                 \
+	X(WAIT_NS, "wait_ns", UINT,                                            \
+	  "from enqueue to receive; from runnable to running")                 \
+	X(RUN_NS, "run_ns", UINT, "how long it ran")                           \
+	X(STATE, "state", TEXT, "why it was left")                             \
 	X(MAILBOX, "mailbox", UINT, "messages left in the mailbox")            \
 	X(CORR, "corr", CORR, "same on a message's send and receive")          \
 	X(SURE, "sure", TEXT, "order: matched by order, not by identity")      \

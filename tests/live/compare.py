@@ -328,6 +328,7 @@ class Compare:
         self._lives()
         self._collections()
         self._unloads()
+        self._scheduling()
         self._losses()
         return self.faults
 
@@ -337,7 +338,7 @@ class Compare:
         self.by_key = collections.defaultdict(list)
         for ev in self.events:
             k = ev['kind']
-            if k == 'gc.end' or k == 'code.unload':
+            if k in ('gc.end', 'code.unload', 'sched.in', 'sched.out'):
                 continue  # counted apart
             if k == 'code.load':
                 if ev.get('module') not in t.modules:
@@ -622,6 +623,104 @@ class Compare:
                 self._expect('code.unload')
                 if not have[f['module']]:
                     self.faults.append(f'no code.unload of {f["module"]}')
+
+    def _scheduling(self):
+        if 'sched.out' not in self.truth.kinds:
+            return
+        runs = collections.defaultdict(list)
+        # Where a scheduler slept in the function that is probed, its first
+        # return was not seen: who it took up is known from the leaving alone.
+        self.unseen, schedulers = {}, set()
+        for ev in self.events:
+            if ev['kind'] in ('sched.in', 'sched.out'):
+                runs[ev.get('pid')].append(ev)
+                if ev['scheduler'] not in schedulers and ev['kind'] == 'sched.out':
+                    self.unseen[ev['id']] = ev
+                schedulers.add(ev['scheduler'])
+        for pid, evs in runs.items():
+            self.faults += limited(self._runs(pid, evs))
+        for f in self.truth.facts:
+            if f['t'] == 'sched':
+                self._told(f)
+                self._wakes(f['pid'], runs[f['pid']])
+            elif f['t'] == 'sched_left':
+                n = sum(ev.get('state') == f['state'] for ev in runs[f['pid']])
+                if n < f['n']:
+                    self.faults.append(f'{f["pid"]} was left {f["state"]} {n} times, not {f["n"]}')
+            elif f['t'] == 'sched_reds':
+                self._reductions(f)
+            elif f['t'] == 'sched_own':
+                self._expect('sched.in')
+                evs = runs[f['pid']]
+                ends = [ev['kind'] for ev in evs[:1] + evs[-1:]]
+                if evs and evs[0]['id'] in self.unseen:
+                    ends[0] = 'sched.in'
+                if ends != ['sched.in', 'sched.out'] or evs[-1]['state'] != 'exiting':
+                    self.faults.append(f'{f["pid"]}: not all of its runs: {ends}')
+
+    def _runs(self, pid, evs):
+        """In, out, in, out; durations are those between the events."""
+        bad = []
+        for a, b in zip(evs, evs[1:]):
+            gap = b['mono'] - a['mono']
+            if b['id'] in self.unseen:
+                if 'run_ns' in b:
+                    bad.append(f'run_ns of what was not seen: {brief(b)}')
+            elif a['kind'] == b['kind']:
+                bad.append(f'{pid}: twice the same: {brief(a)} {brief(b)}')
+            elif b['kind'] == 'sched.out' and b.get('run_ns') != gap:
+                bad.append(f'run_ns is not {gap}: {brief(b)}')
+            elif b['kind'] == 'sched.out' and a.get('scheduler') != b.get('scheduler'):
+                bad.append(f'left by another scheduler: {brief(a)} {brief(b)}')
+            elif b['kind'] == 'sched.in' and b.get('wait_ns', 0) > gap:
+                bad.append(f'waited longer than it was out: {brief(b)}')
+            elif (b['kind'] == 'sched.in' and b.get('wait_ns') != gap and
+                  a.get('state') in ('runnable', 'dirty_cpu', 'dirty_io', 'dirty_gc')):
+                bad.append(f'wait_ns is not {gap}: {brief(b)}')
+        return bad
+
+    def _between_sends(self, f, who):
+        """The events between the first and the last message of a fact."""
+        inside = False
+        for ev in self.stream.events:
+            if ev['kind'] == 'msg.send' and ev.get(who) == f['pid'] and (
+                    ev.get('msg') in (f['first'], f['last'])):
+                inside = ev['msg'] == f['first']
+            elif inside:
+                yield ev
+
+    def _told(self, f):
+        """What the tracer was told, in that order, is what was seen."""
+        have, want = [], [(e['how'], e['mfa']) for e in f['told']]
+        for ev in self._between_sends(f, 'to'):
+            if ev['kind'] in ('sched.in', 'sched.out') and ev.get('pid') == f['pid']:
+                if ev['id'] in self.unseen:
+                    have.append(want[len(have)] if len(have) < len(want) else None)
+                have.append((ev['kind'].removeprefix('sched.'), ev.get('mfa', '')))
+        self._expect('sched.in', sum(how == 'in' for how, _ in want))
+        self._expect('sched.out', sum(how == 'out' for how, _ in want))
+        if not want:
+            self.faults.append(f'the tracer was told nothing of {f["pid"]}')
+        if have != want:
+            i = next((i for i, (x, y) in enumerate(zip(have, want)) if x != y),
+                     min(len(have), len(want)))
+            self.faults.append(f'{f["pid"]} {f["first"]}: {len(have)} of {len(want)}, at {i} '
+                               f'{have[i:i + 3]} instead of {want[i:i + 3]}')
+
+    def _wakes(self, pid, evs):
+        """Where a message or a timer woke it, how long it was queued then is
+        known, but for a waking in the moment of falling asleep."""
+        woken = [b for a, b in zip(evs, evs[1:]) if b['kind'] == 'sched.in' and
+                 a.get('state') in ('waiting', 'hibernating')]
+        known = sum('wait_ns' in ev for ev in woken)
+        if known * 2 < len(woken):
+            self.faults.append(f'{pid}: wait_ns is known of {known} of {len(woken)}')
+
+    def _reductions(self, f):
+        n = sum(ev['reductions'] for ev in self._between_sends(f, 'pid')
+                if ev['kind'] == 'sched.out' and ev.get('pid') == f['pid'])
+        if n != f['n']:
+            self.faults.append(f'{f["pid"]}: {n} reductions instead of {f["n"]}')
 
     def _losses(self):
         """With losses allowed: what is missing was said to be lost."""

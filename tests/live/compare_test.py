@@ -235,6 +235,57 @@ class Planted(unittest.TestCase):
         self.assertTrue(any('another message' in f for f in with_corr('{load,1}', '{load,2}')))
         self.assertTrue(any('wait_ns' in f for f in with_corr('{load,1}', '{load,1}', 7)))
 
+    def scheduled(self, change=None):
+        """A process that is taken up and left; the fault that `change` makes."""
+        run = [('in', 'm:f/0', {'wait_ns': 10}), ('out', 'm:g/1', {'run_ns': 20, 'state': 'runnable'}),
+               ('in', 'm:g/1', {'wait_ns': 20}), ('out', 'm:f/0', {'run_ns': 20, 'state': 'waiting'}),
+               ('in', 'm:f/0', {'wait_ns': 5}), ('out', '', {'run_ns': 20, 'state': 'exiting'})]
+        events = [{'kind': 'node.attach', 'mono': 1},
+                  {'kind': 'msg.send', 'pid': SINK, 'to': ROOT, 'msg': 'go', 'mono': 2},
+                  {'kind': 'msg.send', 'pid': ROOT, 'to': SINK, 'msg': 'a', 'mono': 3}]
+        for i, (how, mfa, more) in enumerate(run):
+            ev = {'kind': 'sched.' + how, 'pid': ROOT, 'scheduler': 1, 'mono': 20 + 20 * i, **more}
+            if mfa:
+                ev['mfa'] = mfa
+            if how == 'out':
+                ev['reductions'] = 100
+            events.append(ev)
+        events[-2:-2] = [{'kind': 'msg.send', 'pid': ROOT, 'to': SINK, 'msg': 'b', 'mono': 81},
+                         {'kind': 'msg.send', 'pid': SINK, 'to': ROOT, 'msg': 'end', 'mono': 82}]
+        facts = [{'t': 'check', 'kinds': ['sched.in', 'sched.out']},
+                 {'t': 'sched', 'pid': ROOT, 'first': 'go', 'last': 'end',
+                  'told': [{'how': h, 'mfa': m} for h, m, _ in run[:4]]},
+                 {'t': 'sched_left', 'pid': ROOT, 'state': 'waiting', 'n': 1},
+                 {'t': 'sched_reds', 'pid': ROOT, 'first': 'a', 'last': 'b', 'n': 200},
+                 {'t': 'sched_own', 'pid': ROOT}]
+        if change:
+            change(events)
+        mono = [e['mono'] for e in events]
+        events = finish(events)
+        for ev, ns in zip(events, mono + [1000]):
+            ev['mono'] = ns
+        return faults(events, facts)
+
+    def test_scheduling(self):
+        def put(i, key, value):
+            return lambda evs: evs[i].update({key: value})
+        self.assertEqual(self.scheduled(), [])
+        for change, what in (
+                (put(4, 'run_ns', 21), 'run_ns is not 20'),
+                (put(5, 'wait_ns', 19), 'wait_ns is not 20'),
+                (put(9, 'wait_ns', 21), 'waited longer'),
+                (put(4, 'scheduler', 2), 'run_ns of what was not seen'),
+                (put(6, 'scheduler', 2), 'run_ns of what was not seen'),
+                (put(4, 'mfa', 'm:h/1'), 'instead of'),
+                (put(6, 'state', 'suspended'), 'was left waiting 0 times'),
+                (put(4, 'reductions', 99), '199 reductions'),
+                (put(10, 'state', 'waiting'), 'not all of its runs'),
+                (lambda evs: evs.pop(5), 'twice the same'),
+                (lambda evs: evs.pop(10), 'not all of its runs'),
+                (lambda evs: evs[9].pop('wait_ns'), 'wait_ns is known of 0')):
+            got = self.scheduled(change)
+            self.assertTrue(any(what in f for f in got), (what, got))
+
     def test_a_failed_workload(self):
         self.facts.append({'t': 'failed', 'why': 'badmatch'})
         self.found('the workload failed')

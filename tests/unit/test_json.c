@@ -193,6 +193,21 @@ static void make_others(void)
 	ADD_TEXT(ev, LOST, "{\"msg.send\":{\"ring_full\":120}}");
 }
 
+static void make_scheduling(void)
+{
+	struct scope_event *ev;
+
+	ev = event(SCOPE_KIND_SCHED_IN, 12);
+	ADD_MFA(ev, MFA, "shop", "buy it", 2);
+	ADD_U(ev, WAIT_NS, 900);
+	ev = event(SCOPE_KIND_SCHED_OUT, 12);
+	ADD_TEXT(ev, WHERE, "shop:buy it/2");
+	ADD_U(ev, RUN_NS, 4100);
+	ADD_TEXT(ev, STATE, "runnable");
+	ADD_U(ev, REDUCTIONS, 4000);
+	ADD_U(ev, DIRTY, 1);
+}
+
 static int make(void **state)
 {
 	(void)state;
@@ -201,6 +216,7 @@ static int make(void **state)
 	make_processes();
 	make_messages();
 	make_others();
+	make_scheduling();
 	for (size_t i = 0; i < nevents; i++)
 		events[i].image = *fake_image(&fake);
 	return 0;

@@ -137,6 +137,17 @@ fact({unregister, P, N}) -> [{t, unregister}, {pid, id(P)}, {name, atom_to_binar
 fact({gc, P, Major, N}) -> [{t, gc}, {pid, id(P)}, {major, Major}, {n, N}];
 fact({gc_between, A, B, N}) ->
     [{t, gc_between}, {first, text(A)}, {last, text(B)}, {n, N}];
+%% What the emulator's tracing told of Pid between two messages to it; how
+%% often at least it was left in a state; the reductions of its runs between two
+%% messages that it sent; that all its runs were watched.
+fact({sched, P, A, B, Told}) ->
+    [{t, sched}, {pid, id(P)}, {first, text(A)}, {last, text(B)},
+     {told, [[{how, How}, {mfa, where(MFA)}] || {How, MFA} <- Told]}];
+fact({sched_left, P, State, N}) ->
+    [{t, sched_left}, {pid, id(P)}, {state, State}, {n, N}];
+fact({sched_reds, P, A, B, N}) ->
+    [{t, sched_reds}, {pid, id(P)}, {first, text(A)}, {last, text(B)}, {n, N}];
+fact({sched_own, P}) -> [{t, sched_own}, {pid, id(P)}];
 fact({code_load, M, N}) -> [{t, code_load}, {module, M}, {functions, N}];
 fact({code_unload, M}) -> [{t, code_unload}, {module, M}];
 %% An event of that kind with these parties may be there, or not.
@@ -146,6 +157,9 @@ fact({'maybe', Kind, P, Other, Re}) ->
 id(P) when is_pid(P); is_port(P); is_reference(P) -> text(P);
 id(A) when is_atom(A) -> atom_to_binary(A);
 id({alias, Ref}) -> <<"alias ", (text(Ref))/binary>>.
+
+where({_, _, _} = MFA) -> mfa(MFA);
+where(_) -> <<>>.
 
 mfa({M, F, A}) ->
     iolist_to_binary([atom_to_binary(M), $:, atom_to_binary(F), $/, integer_to_binary(A)]).
