@@ -88,13 +88,16 @@ $(B)/%.bpf.o: %.bpf.c
 	$(Q)mkdir -p $(@D) && $(CLANG) $(bpf_cflags) -D__TARGET_ARCH_$(bpf_arch) \
 		-MMD -MP -c $< -o $@
 
-$(B)/src/probe/object.o: src/probe/object.S $(B)/bpf/scope.bpf.o
+$(B)/src/probe/object.o: src/probe/object.S $(B)/bpf/scope.bpf.o $(B)/bpf/count.bpf.o
 	$(call say,AS)
-	$(Q)mkdir -p $(@D) && $(CC) -DOBJECT='"$(B)/bpf/scope.bpf.o"' -c $< -o $@
+	$(Q)mkdir -p $(@D) && $(CC) -DOBJECT='"$(B)/bpf/scope.bpf.o"' \
+		-DCOUNT='"$(B)/bpf/count.bpf.o"' -c $< -o $@
 
 arm64: ## compile for aarch64 (nothing is linked or run)
 	$(Q)mkdir -p $(B)/arm64 && $(CLANG) $(bpf_cflags) -D__TARGET_ARCH_arm64 \
 		-c bpf/scope.bpf.c -o $(B)/arm64/scope.bpf.o
+	$(Q)$(CLANG) $(bpf_cflags) -D__TARGET_ARCH_arm64 \
+		-c bpf/count.bpf.c -o $(B)/arm64/count.bpf.o
 	$(Q)for f in $(srcs); do aarch64-linux-gnu-gcc -std=gnu11 $(warnings) $(cppflags) \
 		-idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -dumpmachine) \
 		-fsyntax-only $$f || exit 1; done

@@ -110,9 +110,11 @@ void scope_report_attach(struct scope_report *r, struct scope_event *ev,
 	if (off.len > 2)
 		add_json(ev, SCOPE_FIELD_UNAVAILABLE, &off);
 	scope_buf_printf(&stats,
-			 "{\"links\":\"%s\",\"build_id\":\"%s\","
+			 "{\"links\":\"%s\",\"calibration\":\"%s\","
+			 "\"build_id\":\"%s\","
 			 "\"schedulers\":%u,\"dirty_cpu\":%u,\"dirty_io\":%u}",
-			 scope_probe_link_kind(p), info->build_id,
+			 scope_probe_link_kind(p), scope_probe_calibration(p),
+			 info->build_id,
 			 info->schedulers, info->dirty_cpu, info->dirty_io);
 	add_json(ev, SCOPE_FIELD_STATS, &stats);
 }

@@ -138,6 +138,7 @@ static int add(const struct scope_target *t, const struct source *src,
 	 * entry; there its twin shares the trap. */
 	if (src->returns && pick.offset) {
 		pick.offset = 0;
+		pick.what = scope_site_insn(code, len);
 		pick.emulated = false;
 	}
 	for (size_t i = 0; i < out->n; i++)
@@ -160,6 +161,7 @@ static int add(const struct scope_target *t, const struct source *src,
 		s->group = src->group;
 		s->is_return = ret;
 		s->emulated = pick.emulated;
+		s->insn = pick.what;
 		s->offset = sym->offset + pick.offset;
 		(void)snprintf(s->what, sizeof(s->what), "%.40s+%u%s",
 			       sym->name ? sym->name : "static", pick.offset,

@@ -9,6 +9,7 @@
 #ifndef SCOPE_PROBE_CATALOGUE_H
 #define SCOPE_PROBE_CATALOGUE_H
 
+#include "probe/site.h"
 #include "scope/site.h"
 #include "target/target.h"
 #include "wire/event.h"
@@ -52,7 +53,9 @@ struct scope_attach_site {
 	enum scope_group group;
 	bool is_return;		/* at the function's return */
 	bool emulated;		/* costs one trap; else it is single-stepped */
+	enum scope_insn insn;	/* what it sits on */
 	uint64_t offset;	/* in the file */
+	uint64_t ref_ctr;	/* in the file: a USDT semaphore; 0: none */
 	char what[64];		/* "erts_do_exit_process+0" */
 };
 

@@ -76,6 +76,7 @@ static int attach_multi(struct bpf_program *prog, const char *exe, pid_t pid,
 			struct scope_link *link, struct scope_err *err)
 {
 	__u64 offsets[SCOPE_SITES_MAX], cookies[SCOPE_SITES_MAX];
+	__u64 ref_ctrs[SCOPE_SITES_MAX], has_ref_ctr = 0;
 	struct link_attr a = {
 		.prog_fd = (__u32)bpf_program__fd(prog),
 		.attach_type = ATTACH_TYPE_UPROBE_MULTI,
@@ -91,7 +92,11 @@ static int attach_multi(struct bpf_program *prog, const char *exe, pid_t pid,
 	for (size_t i = 0; i < n; i++) {
 		offsets[i] = sites[i]->offset;
 		cookies[i] = sites[i]->site;
+		ref_ctrs[i] = sites[i]->ref_ctr;
+		has_ref_ctr |= ref_ctrs[i];
 	}
+	if (has_ref_ctr)
+		a.ref_ctr_offsets = (__u64)(uintptr_t)ref_ctrs;
 	fd = syscall(SYS_bpf, CMD_LINK_CREATE, &a, sizeof(a));
 	if (fd < 0)
 		return fail(err, -errno, pid, sites[0]->what);
@@ -109,7 +114,8 @@ static int attach_perf(struct bpf_program *prog, const char *exe, pid_t pid,
 	for (size_t i = 0; i < n; i++) {
 		LIBBPF_OPTS(bpf_uprobe_opts, opts,
 			    .bpf_cookie = sites[i]->site,
-			    .retprobe = sites[i]->is_return);
+			    .retprobe = sites[i]->is_return,
+			    .ref_ctr_offset = sites[i]->ref_ctr);
 		struct bpf_link *l = bpf_program__attach_uprobe_opts(
 			prog, pid, exe, sites[i]->offset, &opts);
 

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* The BPF object, as bytes in the program. OBJECT: its path, from the build. */
+/* The BPF objects, as bytes in the program. OBJECT, COUNT: their paths, from
+ * the build. */
 	.section .rodata
 	.global scope_bpf_object, scope_bpf_object_end
 	.balign 16
 scope_bpf_object:
 	.incbin OBJECT
 scope_bpf_object_end:
+	.byte 0
+	.global scope_bpf_count, scope_bpf_count_end
+	.balign 16
+scope_bpf_count:
+	.incbin COUNT
+scope_bpf_count_end:
 	.byte 0
 #if defined(__linux__) && defined(__ELF__)
 	.section .note.GNU-stack, "", %progbits

@@ -11,12 +11,15 @@
 #include <unistd.h>
 
 #include "base/time.h"
+#include "probe/bpf_log.h"
+#include "probe/calibrate.h"
 #include "probe/link.h"
 
 #define RING_BYTES_MIN (64u << 10)
 #define LINKS_MAX (SCOPE_GROUP_MAX * SCOPE_PROG_MAX)
 
 extern const uint8_t scope_bpf_object[], scope_bpf_object_end[];
+extern const uint8_t scope_bpf_count[], scope_bpf_count_end[];
 
 struct scope_probe {
 	struct scope_probe_opts opts;
@@ -31,6 +34,7 @@ struct scope_probe {
 	int processes_fd;
 	unsigned ncpus, nrings;
 	bool multi;
+	struct scope_calibrator *calibrator; /* owned; NULL: not needed */
 	uint64_t jit_descriptor;
 	/* while draining */
 	int (*fn)(void *arg, const void *data, size_t len);
@@ -43,18 +47,10 @@ const void *scope_probe_object(size_t *ret_len)
 	return scope_bpf_object;
 }
 
-/* libbpf's callback has no argument, so what it says last is kept here until
- * the load that it speaks of has failed or not. */
-static __thread char last_warning[256];
-
-static int note_warning(enum libbpf_print_level level, const char *fmt,
-			va_list ap)
+const void *scope_probe_count_object(size_t *ret_len)
 {
-	if (level == LIBBPF_WARN) {
-		(void)vsnprintf(last_warning, sizeof(last_warning), fmt, ap);
-		last_warning[strcspn(last_warning, "\n")] = '\0';
-	}
-	return 0;
+	*ret_len = (size_t)(scope_bpf_count_end - scope_bpf_count);
+	return scope_bpf_count;
 }
 
 /* The power of two of ring bytes that keeps n rings within the total. */
@@ -106,15 +102,15 @@ static int fail_load(struct scope_probe *p, int r, struct scope_err *err)
 		return scope_fail(err, -EPERM,
 				  "no right to load BPF programs; run as root, "
 				  "or with CAP_BPF and CAP_PERFMON (%s)",
-				  last_warning);
+				  scope_bpf_log_last());
 	if (r == -EINVAL || r == -EOPNOTSUPP || r == -ENOSYS || r == -E2BIG)
 		return scope_fail(err, -ENOTSUP,
 				  "this kernel refuses the BPF programs; they "
 				  "need 5.17 or later with BPF_SYSCALL and "
 				  "UPROBE_EVENTS (%s)",
-				  last_warning);
+				  scope_bpf_log_last());
 	return scope_fail(err, r, "cannot load BPF programs: %s (%s)",
-			  strerror(-r), last_warning);
+			  strerror(-r), scope_bpf_log_last());
 }
 
 static int load(struct scope_probe *p, struct scope_target *t,
@@ -265,6 +261,8 @@ int scope_probe_attach(struct scope_probe *p, struct scope_target *t,
 				if (r < 0)
 					return r;
 			}
+	/* For the next one: this one has its sites. */
+	p->calibrator = scope_calibrator_start();
 	return 0;
 }
 
@@ -275,6 +273,8 @@ int scope_probe_open(struct scope_target *t,
 	scope_auto(scope_probe) p = calloc(1, sizeof(*p));
 	int r;
 
+	/* Before sites are chosen: they depend on what is emulated. */
+	(void)scope_calibration_get();
 	if (!p)
 		return scope_fail(err, -ENOMEM, "out of memory");
 	p->opts = *opts;
@@ -285,8 +285,7 @@ int scope_probe_open(struct scope_target *t,
 	       (size_t)p->nrings * RING_BYTES_MIN > opts->buffer_bytes)
 		p->nrings--;
 	p->multi = scope_link_has_multi();
-	last_warning[0] = '\0';
-	(void)libbpf_set_print(note_warning);
+	scope_bpf_log_start();
 	scope_catalogue_find(t, scope_catalogue_needs(opts->kinds), &p->sites);
 	r = load(p, t, err);
 	if (r < 0)
@@ -329,6 +328,7 @@ void scope_probe_detach(struct scope_probe *p)
 	pthread_t threads[LINKS_MAX];
 	size_t n = 0;
 
+	scope_calibrator_free(scope_take(p->calibrator));
 	while (p->nlinks) {
 		struct scope_link *link = p->links[--p->nlinks];
 
@@ -425,6 +425,13 @@ const char *scope_probe_missing(const struct scope_probe *p, enum scope_kind k)
 const char *scope_probe_link_kind(const struct scope_probe *p)
 {
 	return p->multi ? "uprobe_multi" : "perf_uprobe";
+}
+
+const char *scope_probe_calibration(const struct scope_probe *p)
+{
+	return p->calibrator ? "measuring" :
+			       scope_calibration_from_name(
+				       scope_calibration_get()->from);
 }
 
 uint64_t scope_probe_jit_descriptor(const struct scope_probe *p)

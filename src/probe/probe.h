@@ -76,10 +76,15 @@ const char *scope_probe_missing(const struct scope_probe *p,
 /* "uprobe_multi" or "perf_uprobe"; static. */
 const char *scope_probe_link_kind(const struct scope_probe *p);
 
+/* Where the costs of probes are known from: "cache", "measured" or "default";
+ * "measuring": defaults, until a thread of ours has measured. Static. */
+const char *scope_probe_calibration(const struct scope_probe *p);
+
 /* Address of the JIT descriptor in the target; 0: not known. */
 uint64_t scope_probe_jit_descriptor(const struct scope_probe *p);
 
-/* The embedded BPF object. */
+/* The embedded BPF object; the small one of programs that only count. */
 const void *scope_probe_object(size_t *ret_len);
+const void *scope_probe_count_object(size_t *ret_len);
 
 #endif

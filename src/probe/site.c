@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the kernel emulates (x86: arch/x86/kernel/uprobes.c, push_setup_xol_ops
+ * What the kernel emulates, as far as it was not measured (calibrate.h; x86: arch/x86/kernel/uprobes.c, push_setup_xol_ops
  * and branch_setup_xol_ops):
  *
  *   50+r, 41 50+r            push of a register
@@ -45,24 +45,45 @@ static int argument(unsigned reg)
 	return -1;
 }
 
-static bool is_emulated(const cs_insn *i)
+#define EMULATED                                                               \
+	(SCOPE_INSN_BIT(SCOPE_INSN_NOP) | SCOPE_INSN_BIT(SCOPE_INSN_JMP) |     \
+	 SCOPE_INSN_BIT(SCOPE_INSN_JCC) | SCOPE_INSN_BIT(SCOPE_INSN_CALL) |    \
+	 SCOPE_INSN_BIT(SCOPE_INSN_ADR) | SCOPE_INSN_BIT(SCOPE_INSN_RET))
+
+static enum scope_insn class_of(const cs_insn *i)
 {
+	/* Not every capstone has a name for it. */
+	static const uint8_t paciasp[] = { 0x3f, 0x23, 0x03, 0xd5 };
+
+	if (!memcmp(i->bytes, paciasp, sizeof(paciasp)))
+		return SCOPE_INSN_PAC;
 	switch (i->id) {
 	case ARM64_INS_B:
-	case ARM64_INS_BL:
 	case ARM64_INS_BR:
+		return SCOPE_INSN_JMP;
+	case ARM64_INS_BL:
 	case ARM64_INS_BLR:
+		return SCOPE_INSN_CALL;
 	case ARM64_INS_RET:
+		return SCOPE_INSN_RET;
 	case ARM64_INS_CBZ:
 	case ARM64_INS_CBNZ:
 	case ARM64_INS_TBZ:
 	case ARM64_INS_TBNZ:
+		return SCOPE_INSN_JCC;
 	case ARM64_INS_ADR:
 	case ARM64_INS_ADRP:
+		return SCOPE_INSN_ADR;
 	case ARM64_INS_NOP:
-		return true;
+		return SCOPE_INSN_NOP;
+	case ARM64_INS_STP:
+		return SCOPE_INSN_PUSH;
+	case ARM64_INS_MOV:
+		return SCOPE_INSN_MOV;
+	case ARM64_INS_SUB:
+		return SCOPE_INSN_SUB;
 	default:
-		return false;
+		return SCOPE_INSN_OTHER;
 	}
 }
 
@@ -132,25 +153,59 @@ static int argument(unsigned reg)
 	return -1;
 }
 
-static bool is_emulated(const cs_insn *i)
+#define EMULATED                                                               \
+	(SCOPE_INSN_BIT(SCOPE_INSN_NOP) | SCOPE_INSN_BIT(SCOPE_INSN_NOP5) |    \
+	 SCOPE_INSN_BIT(SCOPE_INSN_NOPL) | SCOPE_INSN_BIT(SCOPE_INSN_PUSH) |   \
+	 SCOPE_INSN_BIT(SCOPE_INSN_JMP) | SCOPE_INSN_BIT(SCOPE_INSN_JCC) |     \
+	 SCOPE_INSN_BIT(SCOPE_INSN_CALL))
+
+/* Narrow: what a kernel that emulates one instruction of a class would do for
+ * all of them. */
+static enum scope_insn class_of(const cs_insn *i)
 {
+	static const uint8_t nop5[] = { 0x0f, 0x1f, 0x44, 0x00, 0x00 };
+	static const uint8_t endbr[] = { 0xf3, 0x0f, 0x1e, 0xfa };
 	const uint8_t *b = i->bytes;
 
 	if (i->size == 1)
-		return (b[0] >= 0x50 && b[0] <= 0x57) || b[0] == 0x90;
+		return b[0] >= 0x50 && b[0] <= 0x57 ? SCOPE_INSN_PUSH :
+		       b[0] == 0x90		    ? SCOPE_INSN_NOP :
+		       b[0] == 0xc3		    ? SCOPE_INSN_RET :
+						      SCOPE_INSN_OTHER;
+	if (i->size == sizeof(nop5) && !memcmp(b, nop5, sizeof(nop5)))
+		return SCOPE_INSN_NOP5;
+	if (i->size == sizeof(endbr) && !memcmp(b, endbr, sizeof(endbr)))
+		return SCOPE_INSN_ENDBR;
 	switch (b[0]) {
 	case 0x41:
-		return i->size == 2 && b[1] >= 0x50 && b[1] <= 0x57;
+		return i->size == 2 && b[1] >= 0x50 && b[1] <= 0x57 ?
+			       SCOPE_INSN_PUSH :
+			       SCOPE_INSN_OTHER;
 	case 0x66: /* a nop of two bytes or more; not a 16-bit branch */
-		return i->id == X86_INS_NOP;
+		return i->id == X86_INS_NOP ? SCOPE_INSN_NOPL :
+					      SCOPE_INSN_OTHER;
 	case 0xe8:
+		return SCOPE_INSN_CALL;
 	case 0xe9:
 	case 0xeb:
-		return true;
+		return SCOPE_INSN_JMP;
 	case 0x0f:
-		return b[1] == 0x1f || (b[1] >= 0x80 && b[1] <= 0x8f);
+		return b[1] == 0x1f		      ? SCOPE_INSN_NOPL :
+		       b[1] >= 0x80 && b[1] <= 0x8f ? SCOPE_INSN_JCC :
+						      SCOPE_INSN_OTHER;
+	case 0x48: /* of 64 bits, without the upper registers */
+		if (b[1] == 0x8d)
+			return SCOPE_INSN_LEA;
+		if ((b[1] == 0x89 || b[1] == 0x8b) && b[2] >= 0xc0)
+			return SCOPE_INSN_MOV;
+		if (b[1] == 0x85 && b[2] >= 0xc0)
+			return SCOPE_INSN_TEST;
+		if ((b[1] == 0x83 || b[1] == 0x81) && b[2] == 0xec)
+			return SCOPE_INSN_SUB;
+		return SCOPE_INSN_OTHER;
 	default:
-		return b[0] >= 0x70 && b[0] <= 0x7f;
+		return b[0] >= 0x70 && b[0] <= 0x7f ? SCOPE_INSN_JCC :
+						      SCOPE_INSN_OTHER;
 	}
 }
 
@@ -196,6 +251,30 @@ static bool has_unknown_write(const cs_insn *i, unsigned nargs)
 }
 
 #endif
+
+static uint32_t emulated = EMULATED; /* see scope_site_learn_emulated */
+
+const char *scope_insn_name(enum scope_insn insn)
+{
+	static const char *const names[] = {
+#define X(sym, name) [SCOPE_INSN_##sym] = name,
+		SCOPE_INSNS(X)
+#undef X
+	};
+
+	return names[insn];
+}
+
+uint32_t scope_site_emulated_default(void)
+{
+	return EMULATED;
+}
+
+void scope_site_learn_emulated(uint32_t insns)
+{
+	insns &= ~SCOPE_INSN_BIT(SCOPE_INSN_OTHER);
+	__atomic_store_n(&emulated, insns, __ATOMIC_RELAXED);
+}
 
 /* A walk over the instructions of a function. */
 struct code {
@@ -285,7 +364,9 @@ static void note(struct scope_site_pick *pick, const cs_insn *i,
 		 uint32_t offset)
 {
 	pick->offset = offset;
-	pick->emulated = is_emulated(i);
+	pick->what = class_of(i);
+	pick->emulated = __atomic_load_n(&emulated, __ATOMIC_RELAXED) &
+			 SCOPE_INSN_BIT(pick->what);
 	(void)snprintf(pick->insn, sizeof(pick->insn), "%.15s%s%.30s",
 		       i->mnemonic, *i->op_str ? " " : "", i->op_str);
 }
@@ -321,6 +402,19 @@ int scope_site_pick(const uint8_t *code, size_t len, uint64_t vaddr,
 		pick = entry;
 	*ret_pick = pick;
 	return 0;
+}
+
+enum scope_insn scope_site_insn(const uint8_t *code, size_t len)
+{
+	enum scope_insn what = SCOPE_INSN_OTHER;
+	struct code c;
+
+	if (code_open(&c, code, len < PROLOGUE ? len : PROLOGUE, 0) < 0)
+		return what;
+	if (code_next(&c))
+		what = class_of(c.insn);
+	code_close(&c);
+	return what;
 }
 
 uint64_t scope_site_tail(const uint8_t *code, size_t len, uint64_t vaddr)

@@ -14,8 +14,60 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Instructions that kernels treat alike, by the name that users see. OTHER is
+ * never taken for emulated. */
+#if defined(__aarch64__)
+#define SCOPE_INSNS(X)                                                         \
+	X(NOP, "nop")                                                          \
+	X(JMP, "b")                                                            \
+	X(JCC, "cbz")                                                          \
+	X(CALL, "bl")                                                          \
+	X(ADR, "adr")                                                          \
+	X(RET, "ret")                                                          \
+	X(PAC, "paciasp")                                                      \
+	X(PUSH, "stp")                                                         \
+	X(MOV, "mov")                                                          \
+	X(SUB, "sub")                                                          \
+	X(OTHER, "other")
+#else
+#define SCOPE_INSNS(X)                                                         \
+	X(NOP, "nop")                                                          \
+	X(NOP5, "nop5")                                                        \
+	X(NOPL, "nopl")                                                        \
+	X(PUSH, "push")                                                        \
+	X(JMP, "jmp")                                                          \
+	X(JCC, "jcc")                                                          \
+	X(CALL, "call")                                                        \
+	X(RET, "ret")                                                          \
+	X(ENDBR, "endbr64")                                                    \
+	X(LEA, "lea")                                                          \
+	X(MOV, "mov")                                                          \
+	X(SUB, "sub")                                                          \
+	X(TEST, "test")                                                        \
+	X(OTHER, "other")
+#endif
+
+enum scope_insn {
+#define X(sym, name) SCOPE_INSN_##sym,
+	SCOPE_INSNS(X)
+#undef X
+	SCOPE_INSN_MAX,
+};
+
+/* A set of them: bit `insn`. */
+#define SCOPE_INSN_BIT(insn) (1u << (insn))
+
+const char *scope_insn_name(enum scope_insn insn);
+
+/* What kernels that this was written for emulate. */
+uint32_t scope_site_emulated_default(void);
+/* What this one does, once it was measured: used by scope_site_pick from then
+ * on, in the whole process, because there is one kernel. Any thread. */
+void scope_site_learn_emulated(uint32_t insns);
+
 struct scope_site_pick {
 	uint32_t offset;   /* from the function's start, bytes */
+	enum scope_insn what; /* the instruction there */
 	bool emulated;	   /* false: single-stepped */
 	char insn[48];	   /* the instruction there, for doctor and -v */
 };
@@ -25,6 +77,9 @@ struct scope_site_pick {
  * instruction could be decoded. */
 int scope_site_pick(const uint8_t *code, size_t len, uint64_t vaddr,
 		    unsigned nargs, struct scope_site_pick *ret_pick);
+
+/* The instruction at the start of `len` bytes of code. */
+enum scope_insn scope_site_insn(const uint8_t *code, size_t len);
 
 /* The one address outside of the function to which it jumps when it is done,
  * when it has no other way out (no ret): its tail. 0: there is none, or more

@@ -189,6 +189,51 @@ static void the_first_direct_call_is_found(void **state)
 	assert_int_equal(scope_site_first_call(code, 7, AT), 0);
 }
 
+static enum scope_insn first(const char *hex)
+{
+	uint8_t code[256];
+	size_t n = code_of(hex, code);
+
+	return scope_site_insn(code, n);
+}
+
+static void instructions_are_told_apart(void **state)
+{
+	(void)state;
+	assert_int_equal(first("90"), SCOPE_INSN_NOP);
+	assert_int_equal(first("0f1f440000"), SCOPE_INSN_NOP5);
+	assert_int_equal(first("0f1f4000"), SCOPE_INSN_NOPL);
+	assert_int_equal(first("6690"), SCOPE_INSN_NOPL);
+	assert_int_equal(first("4157"), SCOPE_INSN_PUSH);
+	assert_int_equal(first("eb00"), SCOPE_INSN_JMP);
+	assert_int_equal(first("0f8400000000"), SCOPE_INSN_JCC);
+	assert_int_equal(first("e800000000"), SCOPE_INSN_CALL);
+	assert_int_equal(first("c3"), SCOPE_INSN_RET);
+	assert_int_equal(first("f30f1efa"), SCOPE_INSN_ENDBR);
+	assert_int_equal(first("488d442408"), SCOPE_INSN_LEA);
+	assert_int_equal(first("4889e5"), SCOPE_INSN_MOV);
+	assert_int_equal(first("488b07"), SCOPE_INSN_OTHER);
+	assert_int_equal(first("4883ec08"), SCOPE_INSN_SUB);
+	assert_int_equal(first("4885ff"), SCOPE_INSN_TEST);
+	assert_int_equal(first("31c0"), SCOPE_INSN_OTHER);
+	assert_int_equal(first(""), SCOPE_INSN_OTHER);
+	assert_string_equal(scope_insn_name(SCOPE_INSN_ENDBR), "endbr64");
+}
+
+/* What the kernel was measured to emulate is what is looked for. */
+static void sites_follow_what_was_measured(void **state)
+{
+	(void)state;
+	expect("f30f1efa 55 c3", 6, 4, true);
+	scope_site_learn_emulated(SCOPE_INSN_BIT(SCOPE_INSN_ENDBR) |
+				  SCOPE_INSN_BIT(SCOPE_INSN_OTHER));
+	expect("f30f1efa 55 c3", 6, 0, true);
+	expect("55 c3", 6, 0, false);
+	expect("31c0 55 c3", 6, 0, false);
+	scope_site_learn_emulated(scope_site_emulated_default());
+	expect("55 c3", 6, 0, true);
+}
+
 #endif
 
 int main(void)
@@ -196,6 +241,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #if defined(__x86_64__)
 		cmocka_unit_test(emulated_entries_are_taken),
+		cmocka_unit_test(instructions_are_told_apart),
+		cmocka_unit_test(sites_follow_what_was_measured),
 		cmocka_unit_test(others_are_stepped),
 		cmocka_unit_test(the_way_goes_on_past_what_harms_nothing),
 		cmocka_unit_test(an_argument_must_not_be_written_before),
