@@ -376,7 +376,8 @@ main() {
 	rm -rf "$results"/ebin-*
 	declare -gA roots=()
 	# Not all at once: one that can't be made leaves the others.
-	"$top/scripts/otp-matrix" >"$results/otp" 2>"$results/otp.log" || true
+	# shellcheck disable=SC2086 # several
+	"$top/scripts/otp-matrix" $otps >"$results/otp" 2>"$results/otp.log" || true
 	while read -r o dir; do
 		roots[$o]=$dir
 	done <"$results/otp"

@@ -112,7 +112,8 @@ exits() ->
      end || {How, Left} <- [{kill, killed}, {shutdown, shutdown},
                             {{because, 42}, {because, 42}}]],
     %% One who traps lives on, and is told.
-    T = spawned(spawn(?MODULE, idle, [trap]), ?MODULE, idle, [trap], []),
+    Trap = {trap, self()},
+    T = spawned(spawn(?MODULE, idle, [Trap]), ?MODULE, idle, [Trap], []),
     receive {T, ready} = Ready -> note({recv, self(), T, Ready}) end,
     exit(T, mild),
     note({exit_signal, self(), T, mild, exit}),
@@ -120,9 +121,8 @@ exits() ->
     note({exit, T, {told, mild}}),
     live:wait_for(T).
 
-idle(trap) ->
+idle({trap, Parent}) ->
     process_flag(trap_exit, true),
-    [Parent | _] = [P || {parent, P} <- [process_info(self(), parent)]] ++ [none],
     send(Parent, {self(), ready}),
     receive {'EXIT', _, Why} -> exit({told, Why}) end;
 idle(_) ->
@@ -225,6 +225,7 @@ to_the_dead() ->
     [P ! {too_late, N} || N <- lists:seq(1, 20)],
     catch nobody_has_this_name ! lost.
 
+-if(?OTP_RELEASE >= 24).
 %% A message to an alias is reported as sent; whether it arrived is known from
 %% the receive alone.
 aliases() ->
@@ -245,6 +246,11 @@ answer(Alias, Pid) ->
     Alias ! {two, Alias}, % dropped by the receiver
     note({send, self(), {alias, Alias, Pid}, {two, Alias}}),
     send(Pid, {three, Alias}).
+-else.
+aliases() -> ok. % there are none
+
+answer(_, _) -> ok.
+-endif.
 
 timers() ->
     _ = erlang:send_after(1, self(), {after_a_while, 1}),
@@ -292,9 +298,13 @@ calls(Server) ->
 
 init([]) -> {ok, none}.
 
-%% The request's From holds the monitor that is the alias, too: the server
-%% knows all that the caller did.
-handle_call(Request, {Caller, [alias | Ref] = Tag} = From, State) ->
+%% The request's From holds the monitor, which from OTP 24 on is the alias, too:
+%% the server knows all that the caller did.
+handle_call(Request, {Caller, Tag} = From, State) ->
+    {Ref, To} = case Tag of
+                    [alias | R] -> {R, {alias, R, Caller}};
+                    R -> {R, Caller}
+                end,
     note({monitor, Caller, self(), Ref}),
     note({send, Caller, self(), {'$gen_call', From, Request}}),
     note({recv, self(), Caller, {'$gen_call', From, Request}}),
@@ -302,7 +312,7 @@ handle_call(Request, {Caller, [alias | Ref] = Tag} = From, State) ->
                 {echo, _} -> Request;
                 {later, _} -> ok
             end,
-    note({send, self(), {alias, Ref, Caller}, {Tag, Reply}}),
+    note({send, self(), To, {Tag, Reply}}),
     note({recv, Caller, self(), {Tag, Reply}}),
     note({demonitor, Caller, self(), Ref}),
     case Request of

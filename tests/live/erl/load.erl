@@ -62,9 +62,13 @@ sender(Root, What, Goal, PerS, {Sink, Server}) ->
     [begin
          note({send, Me, Server, {'$gen_call', From, Request}}),
          note({recv, Server, Me, {'$gen_call', From, Request}}),
-         note({send, Server, {alias, Ref, Me}, {Tag, {ok, Request}}}),
+         To = case Tag of
+                  [alias | Ref] -> {alias, Ref, Me};
+                  _ -> Me % before OTP 24
+              end,
+         note({send, Server, To, {Tag, {ok, Request}}}),
          note({recv, Me, Server, {Tag, {ok, Request}}})
-     end || {{_, [alias | Ref] = Tag} = From, Request} <- lists:reverse(get(calls))],
+     end || {{_, Tag} = From, Request} <- lists:reverse(get(calls))],
     Root ! {Me, done},
     note({send, Me, Root, {Me, done}}),
     note({exit, Me, normal}).

@@ -36,13 +36,13 @@ whole(Tab) ->
                        -(1 bsl 64), 1 bsl 200, -(1 bsl 333), 18446744073709551615 * 10 + 7]] ++
     [{float, F} || F <- [0.0, -0.0, 1.0, -1.5, 0.1, 1.0e22, 1.0e23, 1.0e-7, 123456789.125,
                          3.141592653589793, 1.7976931348623157e308, 5.0e-324, 2.2250738585072014e-308,
-                         9007199254740993.0, 1.0e15, 1.0e16, 0.001, 0.0001, 100000.0]] ++
+                         1.0e15, 1.0e16, 0.001, 0.0001, 100000.0 | large()]] ++
     [{atom, A} || A <- [a, ok, 'Quoted', 'with space', 'it\'s', '', '@at', 'a@b_1', 'émile', 'Élan',
                         'ÿ', 'λάμδα', '日本', 'new\nline', 'back\\slash', '1st', 'and', 'end',
                         'Elixir.Shop.Cart', [], {}, true, nil]] ++
     [{pid, P} || P <- [self(), whereis(init), external_pid()]] ++
     [{port, P} || P <- [hd(erlang:ports()), external_port()]] ++
-    [{ref, R} || R <- [make_ref(), Tab, atomics:new(1, []), external_ref(), alias()]] ++
+    [{ref, R} || R <- [make_ref(), Tab, atomics:new(1, []), external_ref() | aliases()]] ++
     [{list, L} || L <- [[1], [1, 2, 3], [a | b], [1, 2 | 3], [[]], [[[]]], [[1], [2, [3]]], [a, [b], "c"],
                         [0], [1000], [256, 257], lists:seq(1, 40)]] ++
     [{string, S} || S <- ["a", "text", "with \"quotes\" and \\", "tab\tnew\nline", "caf\x{e9}", "\x{3bb}x",
@@ -65,6 +65,14 @@ whole(Tab) ->
                            persistent_term:get(terms_persistent)]] ++
     [{nested, #{list => [{1, [#{x => {self(), [make_ref()]}}]}], "k" => <<"v">>, 1 => 1 bsl 65}}].
 
+-if(?OTP_RELEASE >= 24).
+aliases() -> [alias()].
+large() -> [9007199254740993.0].
+-else.
+aliases() -> [].
+large() -> []. % written another way then
+-endif.
+
 part_bits(Bytes) ->
     <<_:3, Part:21/bitstring, _/bitstring>> = Bytes,
     Part.
@@ -80,8 +88,13 @@ cut() ->
 external_pid() ->
     binary_to_term(<<131, $X, (node_ext())/binary, 77:32, 3:32, 5:32>>).
 
+-if(?OTP_RELEASE >= 24).
 external_port() ->
     binary_to_term(<<131, $x, (node_ext())/binary, 0:32, 9:32, 5:32>>).
+-else.
+external_port() ->
+    binary_to_term(<<131, $Y, (node_ext())/binary, 9:32, 5:32>>).
+-endif.
 
 external_ref() ->
     binary_to_term(<<131, $Z, 3:16, (node_ext())/binary, 5:32, 1111:32, 2222:32, 3333:32>>).
