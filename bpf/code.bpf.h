@@ -5,6 +5,10 @@
  * interface): u32 version, u32 action (1 register, 2 unregister), relevant
  * entry, first entry. It is a bare `ret`, so a hit is single-stepped; loading
  * code is rare.
+ *
+ * The interpreter has no such thing, but a table of where modules are, which
+ * erts_update_ranges(code, bytes) adds to. The code's head names its functions
+ * (BeamCodeHeader), and each of those its module.
  */
 #ifndef SCOPE_BPF_CODE_H
 #define SCOPE_BPF_CODE_H
@@ -34,23 +38,36 @@ static __always_inline void head(struct scratch *s, u64 addr)
 SEC("uprobe")
 int on_code(struct scope_regs *ctx)
 {
-	u32 action = half(config.jit_descriptor + 4), kind;
-	u64 entry = word(config.jit_descriptor + 8);
+	const volatile struct scope_layout *l = &config.layout;
+	u64 site = bpf_get_attach_cookie(ctx), code = SCOPE_ARG1(ctx);
+	u32 kind = SCOPE_KIND_CODE_LOAD;
 	struct scratch *s;
 
-	(void)ctx;
 	/* Code is of no process. */
-	if (!config.jit_descriptor || config.filter)
+	if (config.filter)
 		return 0;
-	kind = action == 2 ? SCOPE_KIND_CODE_UNLOAD : SCOPE_KIND_CODE_LOAD;
-	s = begin(kind, SCOPE_SITE_JIT_CODE, bpf_ktime_get_ns());
+	if (site == SCOPE_SITE_JIT_CODE) {
+		if (!config.jit_descriptor)
+			return 0;
+		if (half(config.jit_descriptor + 4) == 2)
+			kind = SCOPE_KIND_CODE_UNLOAD;
+	}
+	s = begin(kind, site, bpf_ktime_get_ns());
 	if (!s)
 		return 0;
-	s->rec.code.entry = entry;
-	/* The head of what the entry describes, with the module's name: code
-	 * that is purged at once is gone before it is read from outside. */
-	s->rec.code.file = word(entry + 16);
-	head(s, s->rec.code.file);
+	if (site == SCOPE_SITE_JIT_CODE) {
+		s->rec.code.entry = word(config.jit_descriptor + 8);
+		/* The head of what the entry describes, with the module's
+		 * name: code that is purged at once is gone before it is read
+		 * from outside. */
+		s->rec.code.file = word(s->rec.code.entry + 16);
+		head(s, s->rec.code.file);
+	} else {
+		s->rec.code.module =
+			word(word(code + l->ch_functions) + l->ci_mfa);
+		s->rec.code.functions = word(code);
+		s->rec.code.bytes = SCOPE_ARG2(ctx);
+	}
 	finish(s);
 	return 0;
 }

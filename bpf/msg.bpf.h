@@ -170,12 +170,29 @@ static __always_inline void send_tail(struct scope_regs *ctx)
 		send_batch(rcvr, mp, from, len, SCOPE_SITE_QUEUE_TAIL);
 }
 
+/* OTP 23: the sender is in the message. */
+static __always_inline void send_tail_23(struct scope_regs *ctx)
+{
+	const volatile struct scope_layout *l = &config.layout;
+	u64 rcvr = SCOPE_ARG1(ctx), mp = SCOPE_ARG3(ctx);
+	u64 len = SCOPE_ARG5(ctx), term = word(mp + l->m_term);
+
+	if (len == 1 && !is_signal(term))
+		send_one(rcvr, mp, term, word(mp + l->m_from),
+			 SCOPE_SITE_QUEUE_TAIL_23);
+	else
+		send_batch(rcvr, mp, 0, len, SCOPE_SITE_QUEUE_TAIL_23);
+}
+
 SEC("uprobe")
 int on_send(struct scope_regs *ctx)
 {
 	switch (bpf_get_attach_cookie(ctx)) {
 	case SCOPE_SITE_QUEUE_TAIL:
 		send_tail(ctx);
+		break;
+	case SCOPE_SITE_QUEUE_TAIL_23:
+		send_tail_23(ctx);
 		break;
 	case SCOPE_SITE_QUEUE_MESSAGE:
 		send_one(SCOPE_ARG1(ctx), SCOPE_ARG3(ctx), SCOPE_ARG4(ctx),
@@ -203,26 +220,31 @@ int on_send(struct scope_regs *ctx)
 /*
  * beam_jit_remove_message runs once for each message that a receive matched,
  * before it is taken out: it is the one that the queue's save pointer is at.
+ * The interpreter's instruction calls erts_save_message_in_proc with the
+ * message, once it is out of the queue.
  */
 SEC("uprobe")
 int on_receive(struct scope_regs *ctx)
 {
 	const volatile struct scope_layout *l = &config.layout;
 	u64 ts = bpf_ktime_get_ns(), c_p = SCOPE_ARG1(ctx);
-	u64 pid = word(c_p), sq[QUEUE_WORDS] = {}, mp, left;
+	int is_out = bpf_get_attach_cookie(ctx) == SCOPE_SITE_SAVE_MESSAGE;
+	u64 pid = word(c_p), sq[QUEUE_WORDS] = {}, mp, left, rest;
 	struct message m = {};
 	struct scratch *s;
 
 	/* A call costs more than the words that are not needed. */
 	bpf_probe_read_user(sq, sizeof(sq), (void *)(c_p + l->p_sig_qs));
-	mp = word(sq[(l->sq_save >> 3) & (QUEUE_WORDS - 1)]);
+	mp = is_out ? SCOPE_ARG2(ctx) :
+		      word(sq[(l->sq_save >> 3) & (QUEUE_WORDS - 1)]);
 	if (bpf_probe_read_user(&m, sizeof(m), (void *)mp)) {
 		count_unread(SCOPE_KIND_MSG_RECEIVE, ts);
 		return 0;
 	}
 	if (!in_set(pid, is_pid(m.from) ? m.from : 0))
 		return 0;
-	s = begin(SCOPE_KIND_MSG_RECEIVE, SCOPE_SITE_RECEIVE, ts);
+	s = begin(SCOPE_KIND_MSG_RECEIVE,
+		  is_out ? SCOPE_SITE_SAVE_MESSAGE : SCOPE_SITE_RECEIVE, ts);
 	if (!s)
 		return 0;
 	left = sq[(l->sq_len >> 3) & (QUEUE_WORDS - 1)];
@@ -232,10 +254,13 @@ int on_receive(struct scope_regs *ctx)
 	s->rec.msg.msg = m.term;
 	s->rec.msg.from = m.from;
 	s->rec.msg.addr = mp;
-	s->rec.msg.mailbox = left ? left - 1 : 0;
+	s->rec.msg.mailbox = left && !is_out ? left - 1 : left;
 	/* No other message in its own queues, and neither message nor signal
 	 * in the one that others put to. */
-	if (sq[l->sq_first >> 3 & (QUEUE_WORDS - 1)] == mp && !m.next && !sq[l->sq_cont >> 3 & (QUEUE_WORDS - 1)] &&
+	rest = sq[l->sq_first >> 3 & (QUEUE_WORDS - 1)];
+	if (rest == mp && !is_out)
+		rest = m.next;
+	if (!rest && !sq[l->sq_cont >> 3 & (QUEUE_WORDS - 1)] &&
 	    !word(c_p + l->p_sig_inq + l->si_first))
 		s->rec.flags |= SCOPE_F_LAST;
 	copy_term(s, m.term);

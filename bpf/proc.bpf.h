@@ -125,33 +125,86 @@ static __always_inline int is_ending(u64 p)
 	       (half(p + config.layout.p_state) & PSFLG_EXITING);
 }
 
-static __always_inline void monitors(struct scope_regs *ctx, u64 site)
+/* What a site says of a link or a monitor; kind 0: nothing. */
+struct tie {
+	u64 pid, to, mon, reason; /* mon 0: a link */
+	u32 kind, type;
+};
+
+/* The four arguments. */
+struct args {
+	u64 a1, a2, a3, a4;
+};
+
+static __always_inline void monitors(const struct args *a, u64 site,
+				     struct tie *t)
 {
 	const volatile struct scope_layout *l = &config.layout;
-	u64 from = SCOPE_ARG2(ctx), mon;
-	u16 type;
+	u64 mon = site == SCOPE_SITE_DEMONITOR ? a->a4 : a->a3;
 
-	if (site == SCOPE_SITE_MONITOR) {
-		mon = SCOPE_ARG3(ctx);
-		if (small(mon + l->ml_type) == MON_TYPE_PROC)
-			linked(SCOPE_KIND_PROC_MONITOR, site, from,
-			       SCOPE_ARG4(ctx), monitor_ref(mon), 0, 0);
-		return;
+	t->mon = mon;
+	t->type = small(mon + l->ml_type);
+	switch (site) {
+	case SCOPE_SITE_MONITOR:
+		t->pid = a->a2;
+		t->to = a->a4;
+		if (t->type == MON_TYPE_PROC)
+			t->kind = SCOPE_KIND_PROC_MONITOR;
+		break;
+	case SCOPE_SITE_DEMONITOR:
+		t->pid = a->a2;
+		t->to = word(mon + l->ml_other);
+		if (t->type == MON_TYPE_PROC && !(u32)a->a3 &&
+		    !is_ending(a->a1))
+			t->kind = SCOPE_KIND_PROC_DEMONITOR;
+		break;
+	case SCOPE_SITE_DOWN:
+		t->pid = word(mon + l->ml_other);
+		t->to = a->a2;
+		t->reason = a->a4;
+		if (t->type == MON_TYPE_PROC || t->type == MON_TYPE_PORT ||
+		    t->type == MON_TYPE_DIST_PROC)
+			t->kind = SCOPE_KIND_PROC_DOWN;
+		break;
 	}
-	if (site == SCOPE_SITE_DEMONITOR) {
-		mon = SCOPE_ARG4(ctx);
-		if (small(mon + l->ml_type) == MON_TYPE_PROC &&
-		    !(u32)SCOPE_ARG3(ctx) && !is_ending(SCOPE_ARG1(ctx)))
-			linked(SCOPE_KIND_PROC_DEMONITOR, site, from,
-			       word(mon + l->ml_other), monitor_ref(mon), 0, 0);
-		return;
+}
+
+/*
+ * OTP 23 gives one half of a monitor alone. Its data are the origin's half,
+ * then the target's, which is as long, then the reference; each half names
+ * the other party. A process that is ending has left the table, or is about
+ * to.
+ */
+static __always_inline void monitors_23(const struct args *a, u64 site,
+					struct tie *t)
+{
+	const volatile struct scope_layout *l = &config.layout;
+	u64 mon = a->a1, data = mon - small(mon + l->ml_offset), p;
+	u64 watched = word(data + l->ml_other);
+
+	t->mon = mon;
+	t->type = small(mon + l->ml_type);
+	t->pid = word(data + l->ml_data_ref / 2 + l->ml_other);
+	t->to = watched;
+	switch (site) {
+	case SCOPE_SITE_MONITOR_23:
+		t->to = a->a2;
+		if (t->type == MON_TYPE_PROC)
+			t->kind = SCOPE_KIND_PROC_MONITOR;
+		break;
+	case SCOPE_SITE_DEMONITOR_23:
+		p = word(config.procs + 8 * (t->pid >> 32));
+		if (t->type == MON_TYPE_PROC && p && word(p) == t->pid &&
+		    !is_ending(p))
+			t->kind = SCOPE_KIND_PROC_DEMONITOR;
+		break;
+	case SCOPE_SITE_DOWN_23:
+		t->reason = a->a2;
+		if (t->type == MON_TYPE_PROC || t->type == MON_TYPE_PORT ||
+		    t->type == MON_TYPE_DIST_PROC)
+			t->kind = SCOPE_KIND_PROC_DOWN;
+		break;
 	}
-	mon = SCOPE_ARG3(ctx);
-	type = small(mon + l->ml_type);
-	if (type == MON_TYPE_PROC || type == MON_TYPE_PORT ||
-	    type == MON_TYPE_DIST_PROC)
-		linked(SCOPE_KIND_PROC_DOWN, site, word(mon + l->ml_other),
-		       from, monitor_ref(mon), SCOPE_ARG4(ctx), type);
 }
 
 SEC("uprobe")
@@ -181,23 +234,52 @@ SEC("uprobe")
 int on_link(struct scope_regs *ctx)
 {
 	const volatile struct scope_layout *l = &config.layout;
-	u64 site = bpf_get_attach_cookie(ctx), from = SCOPE_ARG2(ctx), to;
+	u64 site = bpf_get_attach_cookie(ctx);
+	struct args a = { SCOPE_ARG1(ctx), SCOPE_ARG2(ctx), SCOPE_ARG3(ctx),
+			  SCOPE_ARG4(ctx) };
+	struct tie t = {};
 
+	/* Read them all: the verifier wants no computed place of the context. */
+	barrier_var(a.a1);
+	barrier_var(a.a2);
+	barrier_var(a.a3);
+	barrier_var(a.a4);
 	switch (site) {
 	case SCOPE_SITE_LINK:
-		to = SCOPE_ARG3(ctx);
-		if (is_pid(from) && is_pid(to))
-			linked(SCOPE_KIND_PROC_LINK, site, from, to, 0, 0, 0);
+		t.kind = SCOPE_KIND_PROC_LINK;
+		t.pid = a.a2;
+		t.to = a.a3;
 		break;
 	case SCOPE_SITE_UNLINK:
-		to = word(SCOPE_ARG3(ctx) + l->ml_other);
-		if (is_pid(from) && is_pid(to))
-			linked(SCOPE_KIND_PROC_UNLINK, site, from, to, 0, 0, 0);
+		t.kind = SCOPE_KIND_PROC_UNLINK;
+		t.pid = a.a2;
+		t.to = word(a.a3 + l->ml_other);
+		break;
+	case SCOPE_SITE_LINK_23:
+		t.kind = SCOPE_KIND_PROC_LINK;
+		t.pid = word(a.a3 + l->ml_other);
+		t.to = a.a2;
+		break;
+	case SCOPE_SITE_UNLINK_23:
+		t.kind = SCOPE_KIND_PROC_UNLINK;
+		t.pid = word(a.a1);
+		t.to = word(a.a2 + l->ml_other);
+		break;
+	case SCOPE_SITE_MONITOR:
+	case SCOPE_SITE_DEMONITOR:
+	case SCOPE_SITE_DOWN:
+		monitors(&a, site, &t);
 		break;
 	default:
-		monitors(ctx, site);
+		monitors_23(&a, site, &t);
 		break;
 	}
+	/* Links of ports are theirs. */
+	if (!t.mon && (!is_pid(t.pid) || !is_pid(t.to)))
+		return 0;
+	if (t.kind)
+		linked(t.kind, site, t.pid, t.to, t.mon ? monitor_ref(t.mon) : 0,
+		       t.reason, t.kind == SCOPE_KIND_PROC_DOWN ? t.type : 0);
 	return 0;
 }
 

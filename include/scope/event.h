@@ -174,6 +174,8 @@ struct scope_rec {
 			__u64 entry;  /* address of the jit_code_entry; 0: none */
 			__u64 module; /* Eterm atom; 0: see entry */
 			__u64 file; /* what entry describes; its head, copied */
+			__u64 functions; /* where module is of code loaded */
+			__u64 bytes; /* of that code */
 		} code;
 		__u64 a[7];
 	};

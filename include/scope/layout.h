@@ -77,6 +77,7 @@ struct scope_layout {
 
 	/* ErtsMonitor, ErtsLink (ErtsMonLnkNode), ErtsMonitorData */
 	__u32 ml_other, ml_offset, ml_flags, ml_type, ml_data_ref;
+	__u32 ml_link_type; /* ERTS_LNK_TYPE_PROC, the first of three; a value */
 
 	/* ErtsSchedulerData */
 	__u32 s_current_process, s_type, s_no, s_dirty_no, s_current_port;
@@ -99,6 +100,9 @@ struct scope_layout {
 	__u32 fe_start; /* the first of the fe_ fields: fe_module but in 23 */
 	__u32 fe_bytes; /* from fe_start to the last field in use, whole words */
 	__u32 export_mfa;
+
+	/* BeamCodeHeader, ErtsCodeInfo */
+	__u32 ch_functions, ci_mfa;
 
 	/* ExternalThing, ErlNode */
 	__u32 ext_node, ext_data, node_sysname, node_creation;

@@ -4,7 +4,7 @@
  * function it sits on, and the facts that are fixed when programs are loaded.
  *
  * Arguments are those of OTP 25 and 27; a release that differs gets a site of
- * its own. Sources: erts/emulator/beam/{erl_message,erl_proc_sig_queue,
+ * its own: those of OTP 23 end in _23. Sources: erts/emulator/beam/{erl_message,erl_proc_sig_queue,
  * erl_process,register,erl_gc}.c, jit/beam_asm.h.
  */
 #ifndef SCOPE_SITE_H
@@ -66,6 +66,24 @@ enum scope_site {
 	SCOPE_SITE_SUSPEND,
 	/* erl_create_process(...) -> pid, that is queued now */
 	SCOPE_SITE_SPAWNED,
+	/* queue_messages(rcvr, locks, first, last, len), static; the sender is
+	 * what the message says */
+	SCOPE_SITE_QUEUE_TAIL_23,
+	/* erts_save_message_in_proc(c_p, msg), called once by process_main, of
+	 * the interpreter: a receive has just taken the message out */
+	SCOPE_SITE_SAVE_MESSAGE,
+	/* erts_proc_sig_send_link(c_p, to, lnk), lnk->other.item the sender */
+	SCOPE_SITE_LINK_23,
+	/* erts_proc_sig_send_unlink(c_p, lnk); c_p is NULL for a port */
+	SCOPE_SITE_UNLINK_23,
+	/* erts_proc_sig_send_monitor(mon, to), mon the target's half */
+	SCOPE_SITE_MONITOR_23,
+	/* erts_proc_sig_send_demonitor(mon), mon the origin's half */
+	SCOPE_SITE_DEMONITOR_23,
+	/* erts_proc_sig_send_monitor_down(mon, reason), mon the target's half */
+	SCOPE_SITE_DOWN_23,
+	/* erts_update_ranges(code header, bytes), of the interpreter */
+	SCOPE_SITE_UPDATE_RANGES,
 	SCOPE_SITE_MAX,
 };
 
@@ -82,6 +100,7 @@ struct scope_bpf_config {
 	__u64 jit_descriptor; /* address of __jit_debug_descriptor */
 	/* The pid namespace that scope_rec.tid is of; ino 0: the initial one. */
 	__u64 pidns_dev, pidns_ino;
+	__u64 procs; /* address of the process table's slots */
 };
 
 /* Written by the collector while the programs run. Only what happened from

@@ -16,7 +16,8 @@
  *                        are its m[0], m[1] and m[2]
  *   ml_*                 erl_monitor_link.h, ErtsMonLnkNode: the node, other,
  *                        then four 16-bit fields. A monitor's data is its two
- *                        halves, which are such nodes, followed by ref
+ *                        halves, which are such nodes, followed by ref.
+ *                        ml_link_type is ERTS_LNK_TYPE_PROC
  *   s_*                  dump of ErtsSchedulerData; the stride is the size of
  *                        ErtsAlignedSchedulerData
  *   pt_*, t_*            erl_ptab.h, ErtsPTab (vola.tile.count, r.o) and
@@ -31,6 +32,8 @@
  *                        in 23, bytes in 25, parts of the header from 27 on
  *   fe_*                 erl_fun.h, ErlFunEntry
  *   export_mfa           export.h, Export: info.mfa
+ *   ch_functions         BeamCodeHeader: beam_load.h in 23, else beam_code.h
+ *   ci_mfa               ErtsCodeInfo: export.h in 23, else code_ix.h
  *   ext_*, node_*        erl_term.h, ExternalThing; erl_node_tables.h, ErlNode
  *   bin_*                dump of Binary
  *   pd_*                 dump of ProcDict
@@ -50,7 +53,7 @@
 	.atom_len = 24, .atom_name = 32,                                       \
 	.ref_marker = 8, .ref_num = 12, .mref_bin = 8,                         \
 	.fun_entry = 8,                                                        \
-	.ext_node = 8, .ext_data = 24,                                         \
+	.ci_mfa = 16, .ext_node = 8, .ext_data = 24,                           \
 	.node_sysname = 24, .node_creation = 32,                               \
 	.pd_used = 4, .pd_data = 24
 
@@ -106,7 +109,8 @@
 	.ref_pid = 24, .magic_refn = 40,                                       \
 	.fun_arity = SCOPE_NO, .fun_num_free = SCOPE_NO,                       \
 	.fun_creator = SCOPE_NO, .fun_env = 16,                                \
-	.export_mfa = 64, .bin_orig_size = 24, .bin_bytes = 32
+	.ml_link_type = 10, .export_mfa = 64,                                  \
+	.bin_orig_size = 24, .bin_bytes = 32
 
 static const struct scope_layout otp23 = {
 	SAME,
@@ -152,7 +156,8 @@ static const struct scope_layout otp23 = {
 	.fe_start = 32, .fe_module = 64, .fe_arity = 56, .fe_index = 32,
 	.fe_old_uniq = 36, .fe_old_index = 40, .fe_bytes = 40,
 
-	.export_mfa = 48,
+	.ml_link_type = 8,
+	.export_mfa = 48, .ch_functions = 88,
 	.bin_orig_size = 16, .bin_bytes = 24,
 };
 
@@ -201,7 +206,8 @@ static const struct scope_layout otp25 = {
 	.fe_start = 32, .fe_module = 32, .fe_arity = 40, .fe_index = 48,
 	.fe_old_uniq = 68, .fe_old_index = 72, .fe_bytes = 48,
 
-	.export_mfa = 56,
+	.ml_link_type = 10,
+	.export_mfa = 56, .ch_functions = 96,
 	.bin_orig_size = 16, .bin_bytes = 24,
 };
 
@@ -219,7 +225,7 @@ static const struct scope_layout otp27 = {
 		.export_fun = SCOPE_NO, .record = SCOPE_NO, .fun_ref = 1,
 	},
 
-	.p_size = 760,
+	.p_size = 760, .ch_functions = 136,
 
 	/* as 25 */
 	.fe_start = 32, .fe_module = 32, .fe_arity = 40, .fe_index = 48,
@@ -240,7 +246,7 @@ static const struct scope_layout otp29 = {
 		.export_fun = SCOPE_NO, .record = 7, .fun_ref = SCOPE_NO,
 	},
 
-	.p_size = 768,
+	.p_size = 768, .ch_functions = SCOPE_NO,
 
 	/* dispatch 0, pend_purge_address 32, module 40, uniq 48, arity 64,
 	 * index 68, old_uniq 72, old_index 76 */

@@ -28,6 +28,8 @@ int scope_decoder_new(struct scope_target *t,
 	if (!d->procs || !d->callers || (opts->jit_descriptor && !d->jit) ||
 	    (scope_decode_asked(d, SCOPE_KIND_MSG_RECEIVE) && !d->mailbox))
 		return scope_fail(err, -ENOMEM, "out of memory");
+	if (scope_target_ranges(t, &d->ranges) == -ENOMEM)
+		return scope_fail(err, -ENOMEM, "out of memory");
 	d->am_clock_service = scope_vm_find_atom(d->vm, "clock_service", 4096);
 	d->am_exit = scope_vm_find_atom(d->vm, "EXIT", 4096);
 	d->am_init = scope_vm_find_atom(d->vm, "init", 4096);
@@ -44,6 +46,7 @@ void scope_decoder_free(struct scope_decoder *d)
 	scope_procs_free(d->procs);
 	scope_mailbox_free(d->mailbox);
 	scope_jit_free(d->jit);
+	scope_ranges_free(d->ranges);
 	scope_map_free(d->callers);
 	scope_map_free(d->freed);
 	free(d);

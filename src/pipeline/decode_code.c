@@ -7,6 +7,8 @@ void scope_decoder_learn_code(struct scope_decoder *d)
 	/* What can't be read now is tried again with the next one. */
 	if (d->jit)
 		(void)scope_jit_sync(d->jit);
+	if (d->ranges)
+		(void)scope_ranges_sync(d->ranges);
 }
 
 void scope_decode_sync_code(struct scope_decoder *d)
@@ -67,6 +69,12 @@ void scope_decode_code(struct scope_decoder *d, const struct scope_rec *rec,
 
 		if (s)
 			scope_event_add_text(ev, SCOPE_FIELD_MODULE, s, len);
+		if (rec->code.functions) {
+			scope_event_add_u(ev, SCOPE_FIELD_FUNCTIONS,
+					  rec->code.functions);
+			scope_event_add_u(ev, SCOPE_FIELD_CODE_BYTES,
+					  rec->code.bytes);
+		}
 		return;
 	}
 	if (d->jit)
@@ -100,21 +108,62 @@ static bool find_place(struct scope_decoder *d, uint64_t addr,
 	return scope_jit_find(d->jit, addr, ret_place) == 0;
 }
 
+static bool put_place(struct scope_decoder *d, uint64_t addr,
+		      struct scope_buf *out)
+{
+	struct scope_jit_place at;
+
+	if (!d->jit || !find_place(d, addr, &at) || is_own(&at))
+		return false;
+	scope_buf_put(out, at.module->name, at.module->name_len);
+	scope_buf_char(out, ':');
+	scope_buf_put(out, at.function, at.function_len);
+	scope_buf_char(out, '/');
+	scope_buf_u64(out, at.arity);
+	return true;
+}
+
+static void put_mfa(struct scope_decoder *d, const struct scope_mfa *m,
+		    struct scope_buf *out)
+{
+	scope_term_put_atom_raw(d->vm, m->module, out);
+	scope_buf_char(out, ':');
+	scope_term_put_atom_raw(d->vm, m->function, out);
+	scope_buf_char(out, '/');
+	scope_buf_u64(out, m->arity);
+}
+
+/* The same of an interpreter's code. What a process begins with, and what it
+ * does in a BIF that waits, is in no module's. */
+static bool put_range(struct scope_decoder *d, uint64_t addr,
+		      struct scope_buf *out)
+{
+	struct scope_mfa m;
+
+	if (!d->ranges)
+		return false;
+	if (scope_ranges_find(d->ranges, addr, &m) < 0) {
+		scope_decoder_learn_code(d);
+		if (scope_ranges_find(d->ranges, addr, &m) < 0)
+			return false;
+	}
+	put_mfa(d, &m, out);
+	return true;
+}
+
 /* Process.current (erl_process.h): the function that a process is about to
  * begin, or that trapped. */
-static bool read_mfa(struct scope_decoder *d, uint64_t addr,
-		     struct scope_buf *out)
+static bool put_current(struct scope_decoder *d, uint64_t addr,
+			struct scope_buf *out)
 {
+	struct scope_mfa m;
 	uint64_t w[3];
 
 	if (!addr || scope_target_read(d->t, addr, w, sizeof(w)) < 0 ||
 	    !scope_is_atom(w[0]) || !scope_is_atom(w[1]) || w[2] > 255)
 		return false;
-	scope_term_put_atom_raw(d->vm, w[0], out);
-	scope_buf_char(out, ':');
-	scope_term_put_atom_raw(d->vm, w[1], out);
-	scope_buf_char(out, '/');
-	scope_buf_u64(out, w[2]);
+	m = (struct scope_mfa){ w[0], w[1], w[2] };
+	put_mfa(d, &m, out);
 	return true;
 }
 
@@ -122,15 +171,9 @@ bool scope_decode_place(struct scope_decoder *d, uint64_t addr,
 			struct scope_buf *ret_text)
 {
 	struct scope_buf out = scope_buf_of(d->current, sizeof(d->current));
-	struct scope_jit_place at;
 
-	if (!d->jit || !addr || !find_place(d, addr, &at) || is_own(&at))
+	if (!addr || (!put_place(d, addr, &out) && !put_range(d, addr, &out)))
 		return false;
-	scope_buf_put(&out, at.module->name, at.module->name_len);
-	scope_buf_char(&out, ':');
-	scope_buf_put(&out, at.function, at.function_len);
-	scope_buf_char(&out, '/');
-	scope_buf_u64(&out, at.arity);
 	*ret_text = out;
 	return !out.full;
 }
@@ -140,11 +183,11 @@ void scope_decode_current(struct scope_decoder *d, const struct scope_proc *p,
 {
 	struct scope_buf out = scope_buf_of(d->current, sizeof(d->current));
 
-	if (!d->jit || !p->i)
+	if (!p->i)
 		return;
 	if (!scope_decode_place(d, p->i, &out)) {
 		out = scope_buf_of(d->current, sizeof(d->current));
-		if (!read_mfa(d, p->current, &out) || out.full)
+		if (!put_current(d, p->current, &out) || out.full)
 			return;
 	}
 	scope_event_add_text(ev, SCOPE_FIELD_CURRENT, out.p, out.len);

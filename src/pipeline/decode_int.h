@@ -12,6 +12,7 @@
 #include "pipeline/decode.h"
 #include "pipeline/procs.h"
 #include "target/jit.h"
+#include "target/ranges.h"
 
 /* "module:function/arity", of two atoms of 255 characters. */
 #define SCOPE_MFA_TEXT 2048
@@ -23,6 +24,7 @@ struct scope_decoder {
 	struct scope_procs *procs;
 	struct scope_mailbox *mailbox; /* NULL: not both ends */
 	struct scope_jit *jit;	       /* NULL: there is no JIT */
+	struct scope_ranges *ranges;   /* NULL: no interpreter, or not found */
 	size_t introduced;
 	struct scope_map *freed; /* names freed while introducing; else NULL */
 	struct scope_map *callers; /* return address -> enum gc_reason */

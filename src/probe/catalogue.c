@@ -33,9 +33,9 @@ static const struct source sources[] = {
 	{ SCOPE_SITE_EXIT, SCOPE_PROG_PROC, SCOPE_GROUP_PROC, K(PROC_EXIT), 2,
 	  false, 0, 0, "erts_do_exit_process" },
 	{ SCOPE_SITE_EXIT_SIGNAL, SCOPE_PROG_PROC, SCOPE_GROUP_PROC,
-	  K(PROC_EXIT_SIGNAL), 4, false, 24, 0, "erts_proc_sig_send_exit" },
+	  K(PROC_EXIT_SIGNAL), 4, false, 0, 0, "erts_proc_sig_send_exit" },
 	{ SCOPE_SITE_LINK_EXIT, SCOPE_PROG_PROC, SCOPE_GROUP_PROC,
-	  K(PROC_EXIT_SIGNAL), 4, false, 24, 0,
+	  K(PROC_EXIT_SIGNAL), 4, false, 0, 0,
 	  "erts_proc_sig_send_link_exit" },
 	{ SCOPE_SITE_LINK, SCOPE_PROG_LINK, SCOPE_GROUP_LINK, K(PROC_LINK), 4,
 	  false, 24, 0, "erts_proc_sig_send_link" },
@@ -47,24 +47,40 @@ static const struct source sources[] = {
 	  K(PROC_DEMONITOR), 4, false, 24, 0, "erts_proc_sig_send_demonitor" },
 	{ SCOPE_SITE_DOWN, SCOPE_PROG_LINK, SCOPE_GROUP_LINK, K(PROC_DOWN), 4,
 	  false, 24, 0, "erts_proc_sig_send_monitor_down" },
+	{ SCOPE_SITE_LINK_23, SCOPE_PROG_LINK, SCOPE_GROUP_LINK, K(PROC_LINK),
+	  3, false, 0, 23, "erts_proc_sig_send_link" },
+	{ SCOPE_SITE_UNLINK_23, SCOPE_PROG_LINK, SCOPE_GROUP_LINK,
+	  K(PROC_UNLINK), 2, false, 0, 23, "erts_proc_sig_send_unlink" },
+	{ SCOPE_SITE_MONITOR_23, SCOPE_PROG_LINK, SCOPE_GROUP_LINK,
+	  K(PROC_MONITOR), 2, false, 0, 23, "erts_proc_sig_send_monitor" },
+	{ SCOPE_SITE_DEMONITOR_23, SCOPE_PROG_LINK, SCOPE_GROUP_LINK,
+	  K(PROC_DEMONITOR), 1, false, 0, 23, "erts_proc_sig_send_demonitor" },
+	{ SCOPE_SITE_DOWN_23, SCOPE_PROG_LINK, SCOPE_GROUP_LINK, K(PROC_DOWN),
+	  2, false, 0, 23, "erts_proc_sig_send_monitor_down" },
+	{ SCOPE_SITE_QUEUE_TAIL_23, SCOPE_PROG_SEND, SCOPE_GROUP_SEND,
+	  K(MSG_SEND), 5, false, 0, 23, NULL },
 	{ SCOPE_SITE_QUEUE_TAIL, SCOPE_PROG_SEND, SCOPE_GROUP_SEND, K(MSG_SEND),
 	  6, false, 24, 0, NULL },
 	{ SCOPE_SITE_QUEUE_DIST, SCOPE_PROG_SEND, SCOPE_GROUP_SEND, K(MSG_SEND),
-	  6, false, 24, 0, "erts_queue_dist_message" },
+	  6, false, 0, 0, "erts_queue_dist_message" },
 	{ SCOPE_SITE_ALIAS, SCOPE_PROG_SEND, SCOPE_GROUP_SEND, K(MSG_SEND), 4,
 	  false, 24, 28, "erts_proc_sig_send_to_alias" },
 	{ SCOPE_SITE_RECEIVE, SCOPE_PROG_RECEIVE, SCOPE_GROUP_RECEIVE,
 	  K(MSG_RECEIVE), 1, false, 24, 0, "~beam_jit_remove_message" },
+	{ SCOPE_SITE_SAVE_MESSAGE, SCOPE_PROG_RECEIVE, SCOPE_GROUP_RECEIVE,
+	  K(MSG_RECEIVE), 2, false, 0, 0, "erts_save_message_in_proc" },
 	{ SCOPE_SITE_GC, SCOPE_PROG_CALL, SCOPE_GROUP_GC, K(GC_END), 3, true, 0,
 	  0, NULL },
 	{ SCOPE_SITE_GC, SCOPE_PROG_CALL, SCOPE_GROUP_GC, K(GC_START), 3, true,
 	  0, 0, NULL },
 	{ SCOPE_SITE_JIT_CODE, SCOPE_PROG_CODE, SCOPE_GROUP_CODE, K(CODE_LOAD),
 	  0, false, 24, 0, "__jit_debug_register_code" },
+	{ SCOPE_SITE_UPDATE_RANGES, SCOPE_PROG_CODE, SCOPE_GROUP_CODE,
+	  K(CODE_LOAD), 2, false, 0, 0, "erts_update_ranges" },
 	{ SCOPE_SITE_JIT_CODE, SCOPE_PROG_CODE, SCOPE_GROUP_CODE,
 	  K(CODE_UNLOAD), 0, false, 26, 0, "__jit_debug_register_code" },
 	{ SCOPE_SITE_PURGE, SCOPE_PROG_CALL, SCOPE_GROUP_PROC, K(CODE_UNLOAD),
-	  2, true, 24, 25, NULL },
+	  2, true, 0, 0, NULL },
 	{ SCOPE_SITE_SCHEDULE, SCOPE_PROG_SCHED, SCOPE_GROUP_SCHED, K(SCHED_IN),
 	  3, true, 0, 0, "erts_schedule" },
 	{ SCOPE_SITE_SCHEDULE, SCOPE_PROG_SCHED, SCOPE_GROUP_SCHED,
@@ -227,6 +243,37 @@ static int add_queues(const struct scope_target *t, struct source src,
 	return 0;
 }
 
+/*
+ * An exit signal that ends a process calls erts_save_message_in_proc, too
+ * (erl_proc_sig_queue.c, handle_exit_signal): the instruction that takes a
+ * message out (msg_instrs.tab, remove_message) is where process_main does. The
+ * call itself is what is probed; the kernel emulates it.
+ */
+static int received_call(const struct scope_target *t, const char *callee,
+			 struct scope_symbol *ret_call)
+{
+	struct scope_symbol main, to;
+	const uint8_t *code;
+	int64_t at;
+
+	if (scope_target_symbol(t, "process_main", &main) < 0 ||
+	    scope_target_symbol(t, callee, &to) < 0)
+		return -ENOENT;
+	code = scope_target_text(t, main.vaddr, main.size);
+	at = code ? scope_site_only_call(code, main.size, main.vaddr,
+					 to.vaddr) :
+		    -1;
+	if (at < 0)
+		return -ENOENT;
+	*ret_call = (struct scope_symbol){
+		.name = callee,
+		.vaddr = main.vaddr + (uint64_t)at,
+		.size = main.size - (uint64_t)at,
+		.offset = main.offset + (uint64_t)at,
+	};
+	return 0;
+}
+
 static int add_source(const struct scope_target *t, const struct source *src,
 		      struct scope_sites *out, const char **ret_what)
 {
@@ -237,6 +284,7 @@ static int add_source(const struct scope_target *t, const struct source *src,
 	*ret_what = src->symbol;
 	switch (src->site) {
 	case SCOPE_SITE_QUEUE_TAIL:
+	case SCOPE_SITE_QUEUE_TAIL_23:
 		return add_queues(t, *src, out, ret_what);
 	case SCOPE_SITE_GC:
 		/* garbage_collect() is static: the first call in this one. */
@@ -248,6 +296,11 @@ static int add_source(const struct scope_target *t, const struct source *src,
 			    0;
 		*ret_what = "garbage_collect";
 		if (!to || function_at(t, to, *ret_what, &sym) < 0)
+			return -ENOENT;
+		return add(t, src, &sym, out);
+	case SCOPE_SITE_SAVE_MESSAGE:
+		*ret_what = "erts_save_message_in_proc (called by process_main)";
+		if (received_call(t, src->symbol, &sym) < 0)
 			return -ENOENT;
 		return add(t, src, &sym, out);
 	case SCOPE_SITE_PURGE:
@@ -274,6 +327,24 @@ static int add_source(const struct scope_target *t, const struct source *src,
 	}
 }
 
+/* Whether a source is one of the JIT's emulator, or of the interpreter's. */
+static bool is_of_flavor(const struct source *s, unsigned otp, bool is_jit)
+{
+	switch (s->site) {
+	case SCOPE_SITE_RECEIVE:
+	case SCOPE_SITE_JIT_CODE:
+		return is_jit;
+	case SCOPE_SITE_SAVE_MESSAGE:
+	case SCOPE_SITE_UPDATE_RANGES:
+		return !is_jit;
+	case SCOPE_SITE_PURGE:
+		/* From 26 on the JIT unregisters code. */
+		return !is_jit || otp < 26;
+	default:
+		return true;
+	}
+}
+
 /* A kind that lacks one of its sites is not there: the others are not probed
  * for it. */
 static void drop_useless(struct scope_sites *out)
@@ -290,6 +361,7 @@ void scope_catalogue_find(const struct scope_target *t, scope_kindset wanted,
 			  struct scope_sites *out)
 {
 	unsigned otp = (unsigned)atoi(scope_target_info(t)->otp);
+	const bool is_jit = scope_target_info(t)->jit;
 	scope_kindset failed = 0;
 
 	memset(out, 0, sizeof(*out));
@@ -299,7 +371,7 @@ void scope_catalogue_find(const struct scope_target *t, scope_kindset wanted,
 		size_t len;
 
 		if (!(wanted & SCOPE_KIND_BIT(s->kind)) || otp < s->min ||
-		    (s->max && otp > s->max))
+		    (s->max && otp > s->max) || !is_of_flavor(s, otp, is_jit))
 			continue;
 		if (add_source(t, s, out, &what) < 0) {
 			failed |= SCOPE_KIND_BIT(s->kind);

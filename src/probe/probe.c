@@ -92,6 +92,7 @@ static int configure(struct scope_probe *p, struct scope_target *t,
 	c->jit_descriptor = p->jit_descriptor;
 	c->pidns_dev = scope_target_info(t)->pidns.dev;
 	c->pidns_ino = scope_target_info(t)->pidns.ino;
+	c->procs = scope_target_info(t)->procs;
 	return 0;
 }
 

@@ -461,3 +461,28 @@ uint64_t scope_site_first_call(const uint8_t *code, size_t len, uint64_t vaddr)
 	code_close(&c);
 	return to;
 }
+
+int64_t scope_site_only_call(const uint8_t *code, size_t len, uint64_t vaddr,
+			     uint64_t to)
+{
+	int64_t found = -1;
+	bool is_sole = true;
+	struct code c;
+
+	if (len > FUNCTION_MAX || code_open(&c, code, len, vaddr) < 0)
+		return -1;
+	while (code_next(&c)) {
+		uint64_t target;
+
+		if (!is_call(c.insn) || !has_target(c.insn, &target) ||
+		    target != to)
+			continue;
+		is_sole = is_sole && found < 0;
+		found = (int64_t)(c.insn->address - vaddr);
+	}
+	/* What was not decoded may hold another. */
+	if (c.left)
+		is_sole = false;
+	code_close(&c);
+	return is_sole ? found : -1;
+}

@@ -89,4 +89,10 @@ uint64_t scope_site_tail(const uint8_t *code, size_t len, uint64_t vaddr);
 /* Target of the first direct call in the function; 0: none. */
 uint64_t scope_site_first_call(const uint8_t *code, size_t len, uint64_t vaddr);
 
+/* Where the function's only direct call of `to` is, bytes from its start. -1:
+ * there is none, or more than one, or not all of the function could be
+ * decoded. */
+int64_t scope_site_only_call(const uint8_t *code, size_t len, uint64_t vaddr,
+			     uint64_t to);
+
 #endif

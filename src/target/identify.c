@@ -200,12 +200,14 @@ static int check_build(struct scope_target *t, struct scope_err *err)
 					  "run the ordinary emulator",
 					  (int)t->info.pid, other[i].name,
 					  t->otp);
-	if (!constant(t, "etp_beamasm", &v) || v == 0)
+	/* Before OTP 24 there was no JIT, nor a word about it. */
+	t->info.jit = constant(t, "etp_beamasm", &v) && v != 0;
+	if (!t->info.jit && strcmp(t->otp, "23") != 0)
 		return scope_fail(err, -ENOTSUP,
-				  "PID %d runs OTP %s without the JIT; events "
-				  "of the emu flavour are not supported",
+				  "PID %d runs OTP %s without the JIT, whose "
+				  "structures are laid out differently; run it "
+				  "with the JIT (the emulator flavour jit)",
 				  (int)t->info.pid, t->otp);
-	t->info.jit = true;
 	return 0;
 }
 
@@ -217,22 +219,16 @@ static int check_release(struct scope_target *t, struct scope_err *err)
 	const int pid = (int)t->info.pid;
 	struct scope_symbol s;
 
-	if (otp == 23)
-		return scope_fail(err, -ENOTSUP,
-				  "PID %d runs OTP 23, which has no JIT; events "
-				  "of the emu flavour are not supported; OTP 25 "
-				  "and 27 are",
-				  pid);
 	if (otp == 29)
 		return scope_fail(err, -ENOTSUP,
 				  "PID %d runs OTP 29, which hides the symbols "
-				  "that probes need; OTP 25 and 27 are "
+				  "that probes need; OTP 23, 25 and 27 are "
 				  "supported",
 				  pid);
-	if ((otp != 25 && otp != 27) || !scope_layout_of(otp))
+	if ((otp != 23 && otp != 25 && otp != 27) || !scope_layout_of(otp))
 		return scope_fail(err, -ENOTSUP,
 				  "PID %d runs OTP %s, of which the layout is "
-				  "not known; OTP 25 and 27 are supported",
+				  "not known; OTP 23, 25 and 27 are supported",
 				  pid, t->otp);
 	if (scope_elf_symbol(t->elf, "erts_proc", &s) < 0 ||
 	    scope_elf_symbol(t->elf, "erts_atom_table", &s) < 0)

@@ -8,6 +8,7 @@
 #include "beam/layout.h"
 #include "target/bif.h"
 #include "target/procfs.h"
+#include "target/ranges.h"
 #include "target/target_int.h"
 #include "target/verify.h"
 
@@ -200,6 +201,7 @@ static int open_all(struct scope_target *t, struct scope_err *err)
 	r = wait_for_node(t, err);
 	if (r < 0)
 		return r;
+	t->info.procs = t->table.tab;
 	read_name(t);
 	r = scope_target_load_threads(t);
 	if (r == 0)
@@ -331,4 +333,41 @@ uint64_t scope_target_dict(struct scope_target *t, const struct scope_proc *p,
 	    pid != p->pid)
 		return 0;
 	return scope_dict_get(&t->vm, dict, atom);
+}
+
+int scope_target_ranges(const struct scope_target *t,
+			struct scope_ranges **ret_ranges)
+{
+	uint64_t active = scope_target_address(t, "the_active_code_index");
+	const struct scope_elf_segment *seg;
+	uint64_t tables = 0, found;
+	uint32_t index;
+	size_t n;
+	int r;
+
+	if (t->info.jit || !active)
+		return -ENOENT;
+	r = scope_target_read((void *)(uintptr_t)t, active, &index,
+			      sizeof(index));
+	if (r < 0)
+		return r;
+	seg = scope_elf_segments(t->elf, &n);
+	for (size_t i = 0; i < n; i++) {
+		uint64_t lo = t->info.bias + seg[i].vaddr;
+
+		if (!(seg[i].flags & PF_W))
+			continue;
+		r = scope_ranges_locate(&t->vm, lo, lo + seg[i].memsz, index,
+					&found);
+		if (r == 0 && tables)
+			return -ENOENT;
+		if (r == 0)
+			tables = found;
+		else if (r != -ENOENT)
+			return r;
+	}
+	if (!tables)
+		return -ENOENT;
+	*ret_ranges = scope_ranges_new(&t->vm, tables, active);
+	return *ret_ranges ? 0 : -ENOMEM;
 }

@@ -42,6 +42,7 @@ struct scope_target_info {
 	struct scope_pidns pidns;
 	unsigned schedulers, dirty_cpu, dirty_io; /* threads of each kind */
 	uint64_t bias;     /* what to add to an ELF address */
+	uint64_t procs;    /* address of the process table's slots */
 };
 
 int scope_target_open(pid_t pid, struct scope_target **ret_target,
@@ -117,6 +118,12 @@ int scope_target_proc(struct scope_target *t, uint64_t pid,
  * it points to at once. */
 uint64_t scope_target_dict(struct scope_target *t, const struct scope_proc *p,
 			   const char *key);
+
+/* Where an interpreter's code is. *ret_ranges is the caller's. -ENOENT: it was
+ * not found, or code is the JIT's. */
+struct scope_ranges;
+int scope_target_ranges(const struct scope_target *t,
+			struct scope_ranges **ret_ranges);
 
 /* Scheduler number of a thread (by its id in info.pidns): 1..N normal, then
  * dirty CPU, then dirty I/O, as erlang:system_info(scheduler_id) counts; 0:

@@ -126,8 +126,8 @@ static bool is_stable(struct scope_target *t, uint64_t addr, const uint8_t *p,
 	       memcmp(p, again, n) == 0;
 }
 
-/* The root of its links, if it has any: erl_monitor_link.h, link types are 10
- * to 12 in OTP 25 and 27. What monitors and links are told by lies alike. */
+/* The root of its links, if it has any: erl_monitor_link.h, of the three types
+ * of links. What monitors and links are told by lies alike. */
 static bool are_links_sound(struct scope_target *t, const uint8_t *p)
 {
 	const struct scope_layout *l = t->vm.layout;
@@ -141,7 +141,7 @@ static bool are_links_sound(struct scope_target *t, const uint8_t *p)
 		return false;
 	other = at(node, l->ml_other);
 	memcpy(&type, node + l->ml_type, sizeof(type));
-	return type >= 10 && type <= 12 &&
+	return type >= l->ml_link_type && type <= l->ml_link_type + 2 &&
 	       (scope_is_pid(other) || scope_is_port(other) ||
 		SCOPE_TAG(other) == SCOPE_TAG_BOXED);
 }

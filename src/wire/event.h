@@ -91,7 +91,7 @@ enum scope_type {
 	X(PAUSE_NS, "pause_ns", UINT, "the process stood still for")           \
 	X(MODULE, "module", TEXT, "the module")                                \
 	X(FUNCTIONS, "functions", UINT, "functions in its code")               \
-	X(CODE_BYTES, "code_bytes", UINT, "bytes of its native code")          \
+	X(CODE_BYTES, "code_bytes", UINT, "bytes of its code")                   \
 	X(CAUSE, "cause", TEXT, "why events were lost")                        \
 	X(OF, "of", TEXT, "kind of the lost events")                           \
 	X(STAGE, "stage", TEXT, "where they were lost: kernel or output")      \

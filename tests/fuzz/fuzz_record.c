@@ -149,6 +149,14 @@ uint64_t scope_target_dict(struct scope_target *t, const struct scope_proc *p,
 	return memory_word(p->pid / 16 + (uint64_t)key[1]);
 }
 
+int scope_target_ranges(const struct scope_target *t,
+			struct scope_ranges **ret_ranges)
+{
+	(void)t;
+	(void)ret_ranges;
+	return -ENOENT;
+}
+
 unsigned scope_target_scheduler(struct scope_target *t, uint32_t tid,
 				bool *ret_dirty)
 {

@@ -12,6 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct scope_site_pick p;
 	uint8_t *code;
 	uint64_t to;
+	int64_t at;
 
 	if (size < 1 || size > 4096)
 		return 0;
@@ -27,7 +28,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	to = scope_site_tail(code, size - 1, 0x401000);
 	if (to >= 0x401000 && to < 0x401000 + size - 1)
 		abort();
-	(void)scope_site_first_call(code, size - 1, 0x401000);
+	to = scope_site_first_call(code, size - 1, 0x401000);
+	at = scope_site_only_call(code, size - 1, 0x401000, to);
+	if (at >= (int64_t)size - 1)
+		abort();
 	free(code);
 	return 0;
 }

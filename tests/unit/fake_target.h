@@ -23,6 +23,7 @@
 #include "fake_vm.h"
 #include "fault.h"
 #include "pipeline/decode.h"
+#include "target/ranges.h"
 
 #define ALL (~0ull)
 #define OFFSET_NS 5000000000ll
@@ -36,6 +37,7 @@ struct scope_target {
 	size_t nprocs;
 	unsigned looks; /* at one process */
 	uint64_t label, ancestors;
+	uint64_t ranges, active; /* an interpreter's; 0: it has none */
 };
 
 static struct scope_target *t;
@@ -107,6 +109,16 @@ uint64_t scope_target_dict(struct scope_target *target,
 {
 	assert_true(p->has_dictionary);
 	return strcmp(key, "$ancestors") ? target->label : target->ancestors;
+}
+
+int scope_target_ranges(const struct scope_target *target,
+			struct scope_ranges **ret_ranges)
+{
+	if (!target->ranges)
+		return -ENOENT;
+	*ret_ranges = scope_ranges_new(&target->f.vm, target->ranges,
+				       target->active);
+	return *ret_ranges ? 0 : -ENOMEM;
 }
 
 unsigned scope_target_scheduler(struct scope_target *target, uint32_t tid,
@@ -360,6 +372,12 @@ static inline int set_up_25(void **state)
 {
 	(void)state;
 	return set_up(25);
+}
+
+static inline int set_up_23(void **state)
+{
+	(void)state;
+	return set_up(23);
 }
 
 static inline int set_up_27(void **state)

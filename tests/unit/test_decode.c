@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Records into events: processes, their names, code, losses. */
+#include "fake_ranges.h"
 #include "fake_target.h"
 
 /* -- processes ------------------------------------------------------------- */
@@ -614,6 +615,47 @@ static void where_processes_wait(void **state)
 	meet_at(11, CODE + 0x1000 + 600, 0, "\"main:stop/0\"");
 }
 
+static void interpreted_code_is_named(void **state)
+{
+	const uint64_t mfa[3] = { atom("proc_lib"), atom("init_p"), 5 };
+	struct fake_ranges fr;
+	struct scope_rec *rec;
+	uint64_t at;
+
+	(void)state;
+	fake_ranges_make(&t->f, &fr);
+	at = fake_words(&t->f, mfa, 3);
+	mark = t->f.used;
+	t->ranges = fr.tables;
+	t->active = fr.active;
+	open_decoder(ALL, 64);
+	meet_at(1, fake_function_code(&fr, 0, 0), 0, "\"module_a:first/0\"");
+	meet_at(2, fake_function_code(&fr, 19, 1), at,
+		"\"module_t:second/1\"");
+	/* In no module: where processes begin; in a BIF that waits. */
+	meet_at(3, CODE, at, "\"proc_lib:init_p/5\"");
+	meet_at(4, CODE, 0, NULL);
+	meet_at(5, 0, at, NULL);
+	/* Code that was loaded since: another index has it. */
+	t->f.mem[(fake_function(&fr, 3, 1) + 24 - FAKE_BASE) / 8] =
+		atom("main");
+	t->f.mem[(fr.slots + 16 * 3 + 8 - FAKE_BASE) / 8] = fr.module[3];
+	t->nprocs = 0;
+	fake_put(&t->f, fr.active, &(uint32_t){ 1 }, 4);
+	open_decoder(ALL, 64);
+	meet_at(6, fake_function_code(&fr, 3, 1), 0, "\"module_d:main/1\"");
+	/* The probe tells what there is to tell. */
+	forget();
+	rec = rec_of(SCOPE_KIND_CODE_LOAD, 1, 0);
+	rec->code.module = atom("shop");
+	rec->code.functions = 3;
+	rec->code.bytes = 1000;
+	assert_int_equal(give(), 0);
+	is(0, "module", "\"shop\"");
+	is(0, "functions", "3");
+	is(0, "code_bytes", "1000");
+}
+
 static void losses_are_told(void **state)
 {
 	struct scope_rec *rec;
@@ -890,8 +932,10 @@ static void events_do_not_need_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TESTS(23),
 		TESTS(25),
 		TESTS(27),
+		T(interpreted_code_is_named, 23),
 		T(every_allocation_may_fail, 25),
 		T(events_do_not_need_memory, 25),
 	};
