@@ -12,6 +12,7 @@
 struct heap {
 	u64 heap, htop, high_water, abandoned;
 	u64 used, size; /* words, of both generations */
+	u64 block;	/* words that the young one's block has */
 	u32 gen_gcs;
 	u32 pad0;
 };
@@ -19,7 +20,7 @@ struct heap {
 struct call {
 	u64 ts;
 	u64 a[4];
-	struct heap before; /* a collection */
+	struct heap before; /* a collection, a hibernation */
 	u32 flags;
 	u32 pad0;
 };
@@ -45,7 +46,7 @@ static __always_inline void read_heap(u64 p, struct heap *h)
 	h->abandoned = word(p + l->p_abandoned_heap);
 	h->gen_gcs = small(p + l->p_gen_gcs);
 	h->used = (h->htop - h->heap) / 8 + word(p + l->p_mbuf_sz);
-	h->size = word(p + l->p_heap_sz);
+	h->block = h->size = word(p + l->p_heap_sz);
 	if (old) {
 		h->used += (word(p + l->p_old_htop) - old) / 8;
 		h->size += (word(p + l->p_old_hend) - old) / 8;
@@ -73,6 +74,7 @@ static __always_inline void gc_started(struct call *c, u64 pid)
 /* erl_process.h and erl_gc.h, the same in OTP 25 and 27. */
 #define F_DISABLE_GC (1u << 11)
 #define F_DELAY_GC (1u << 13)
+#define F_DIRTY_GC_HIBERNATE (1u << 18)
 #define LONG_GC_WORDS (128 * 1024)
 
 #define GC_STARTED (1u << 31) /* of call.flags: gc.start was told */
@@ -89,7 +91,8 @@ static __always_inline void gc_entry(u64 p, struct call *c)
 	u64 esdp = word(p + l->p_scheduler_data), stack;
 
 	read_heap(p, &c->before);
-	if (esdp && half(esdp + l->s_type) != 0)
+	/* Dirty schedulers leave no trace in a process that they work for. */
+	if (!esdp || half(esdp + l->s_type) != 0)
 		c->flags = SCOPE_F_DIRTY;
 	if (half(p + l->p_flags) & (F_DISABLE_GC | F_DELAY_GC) ||
 	    half(p + l->p_state) & PSFLG_EXITING)
@@ -100,6 +103,25 @@ static __always_inline void gc_entry(u64 p, struct call *c)
 		gc_started(c, word(p));
 		c->flags |= GC_STARTED;
 	}
+}
+
+static __always_inline void heap_resized(struct call *c, u64 pid, u64 block,
+					 u64 now)
+{
+	struct scratch *s;
+
+	if (!wanted(SCOPE_KIND_HEAP_GROW))
+		return;
+	s = begin(SCOPE_KIND_HEAP_GROW, SCOPE_SITE_GC, now);
+	if (!s)
+		return;
+	s->rec.pid = pid;
+	s->rec.flags |= c->flags;
+	s->rec.gc.size_before = c->before.block;
+	s->rec.gc.size_after = block;
+	s->rec.gc.need = c->a[2];
+	s->rec.gc.caller = c->a[3];
+	finish(s);
 }
 
 static __always_inline void gc_return(struct call *c)
@@ -118,6 +140,8 @@ static __always_inline void gc_return(struct call *c)
 	if (!(c->flags & GC_STARTED))
 		gc_started(c, pid);
 	c->flags &= ~GC_STARTED;
+	if (h.block != c->before.block)
+		heap_resized(c, pid, h.block, now);
 	if (!wanted(SCOPE_KIND_GC_END))
 		return;
 	s = begin(SCOPE_KIND_GC_END, SCOPE_SITE_GC, now);
@@ -168,9 +192,16 @@ int on_call(struct scope_regs *ctx)
 	case SCOPE_SITE_GC:
 		if (!in_set(word(a1), 0))
 			return 0;
-		kind = SCOPE_KIND_GC_END;
+		kind = wanted(SCOPE_KIND_GC_END) ? SCOPE_KIND_GC_END :
+						   SCOPE_KIND_HEAP_GROW;
 		c.a[3] = SCOPE_CALLER(ctx);
 		gc_entry(a1, &c);
+		break;
+	case SCOPE_SITE_HIBERNATE:
+		if (!in_set(word(a1), 0))
+			return 0;
+		kind = SCOPE_KIND_PROC_HIBERNATE;
+		read_heap(a1, &c.before);
 		break;
 	case SCOPE_SITE_PURGE:
 		kind = SCOPE_KIND_CODE_UNLOAD;
@@ -234,6 +265,35 @@ static __always_inline void spawned(struct call *c, u64 child)
 	finish(s);
 }
 
+/* The arguments lie where they are kept until it wakes: they have moved. */
+static __always_inline void hibernated(struct call *c)
+{
+	const volatile struct scope_layout *l = &config.layout;
+	u64 p = c->a[0], regs = p + l->p_def_arg_reg;
+	struct heap h = {};
+	struct scratch *s;
+
+	s = begin(SCOPE_KIND_PROC_HIBERNATE, SCOPE_SITE_HIBERNATE,
+		  bpf_ktime_get_ns());
+	if (!s)
+		return;
+	read_heap(p, &h);
+	s->rec.pid = word(p);
+	s->rec.hibernate.module = word(regs);
+	s->rec.hibernate.function = word(regs + 8);
+	s->rec.hibernate.args = word(regs + 16);
+	s->rec.hibernate.arity = length(s->rec.hibernate.args);
+	s->rec.hibernate.size_before = c->before.size;
+	s->rec.hibernate.size_after = h.size;
+	s->rec.hibernate.heap_after = h.used;
+	if (half(p + l->p_state) & SCOPE_PSFLG_ACTIVE)
+		s->rec.flags |= SCOPE_F_AWAKE;
+	if (half(p + l->p_flags) & F_DIRTY_GC_HIBERNATE)
+		s->rec.flags |= SCOPE_F_PUT_OFF;
+	copy_term(s, s->rec.hibernate.args);
+	finish(s);
+}
+
 static __always_inline void named(struct call *c, u32 kind, u32 site, u64 pid,
 				  u64 name, u64 id)
 {
@@ -276,6 +336,10 @@ int on_return(struct scope_regs *ctx)
 		break;
 	case SCOPE_SITE_GC:
 		gc_return(&c);
+		break;
+	case SCOPE_SITE_HIBERNATE:
+		if ((u32)ret)
+			hibernated(&c);
 		break;
 	case SCOPE_SITE_PURGE:
 		/* Code is of no process. */

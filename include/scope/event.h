@@ -25,7 +25,7 @@
  * X(number, SYMBOL, name, group, by default, says)
  *
  * Kinds 40 to 47 are made by the collector; the others come from the kernel
- * side. Free numbers: 19 to 39 and 48 to 63.
+ * side. Free numbers: 21 to 39 and 48 to 63.
  */
 #define SCOPE_KINDS(X)                                                         \
 	X(1, PROC_SPAWN, "proc.spawn", PROC, 1, "a process was created")           \
@@ -48,6 +48,10 @@
 	X(17, SCHED_IN, "sched.in", SCHED, 0,                                      \
 	  "a scheduler took up a process")                                         \
 	X(18, SCHED_OUT, "sched.out", SCHED, 0, "a scheduler left a process")      \
+	X(19, PROC_HIBERNATE, "proc.hibernate", PROC, 0,                           \
+	  "a process went into hibernation")                                       \
+	X(20, HEAP_GROW, "heap.grow", GC, 0,                                       \
+	  "a process's heap grew or shrank in a collection")                       \
 	X(40, PROC_INFO, "proc.info", PROC, 1, "a process is introduced")          \
 	X(41, NODE_ATTACH, "node.attach", NODE, 1, "what is attached, from where") \
 	X(42, NODE_EXIT, "node.exit", NODE, 1, "the node ended")                   \
@@ -104,6 +108,8 @@ struct scope_counters {
 #define SCOPE_F_DIRTY (1u << 8)	 /* happened on a dirty scheduler */
 #define SCOPE_F_LAST (1u << 9)	 /* msg.receive: nothing else was queued */
 #define SCOPE_F_TIMED (1u << 10)	 /* sched.*: the duration is known */
+#define SCOPE_F_AWAKE (1u << 12)	 /* proc.hibernate: has work to do */
+#define SCOPE_F_PUT_OFF (1u << 13) /* proc.hibernate: not collected yet */
 
 /* All Eterm fields are words as the target has them; 0 means none. */
 struct scope_rec {
@@ -160,7 +166,7 @@ struct scope_rec {
 			__u64 need; /* words asked for: the reason */
 			__u64 size_before;
 			__u64 caller; /* return address: the reason */
-		} gc;
+		} gc; /* heap.grow: the sizes are those of the young block */
 		struct {
 			__u64 module; /* Eterm atom; 0: see i */
 			__u64 function; /* Eterm atom */
@@ -170,6 +176,15 @@ struct scope_rec {
 			__s64 reductions; /* out: in this run */
 			__u64 state;  /* out: Process.state, Process.flags << 32 */
 		} sched;
+		struct {
+			__u64 module; /* Eterm atom */
+			__u64 function; /* Eterm atom */
+			__u64 args; /* Eterm list, copied */
+			__u64 arity; /* its length; 256: not known */
+			__u64 size_before; /* words allocated, both generations */
+			__u64 size_after;
+			__u64 heap_after; /* words in use, both generations */
+		} hibernate;
 		struct {
 			__u64 entry;  /* address of the jit_code_entry; 0: none */
 			__u64 module; /* Eterm atom; 0: see entry */

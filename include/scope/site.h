@@ -84,6 +84,8 @@ enum scope_site {
 	SCOPE_SITE_DOWN_23,
 	/* erts_update_ranges(code header, bytes), of the interpreter */
 	SCOPE_SITE_UPDATE_RANGES,
+	/* erts_hibernate(c_p, reg) -> 1 when done */
+	SCOPE_SITE_HIBERNATE,
 	SCOPE_SITE_MAX,
 };
 

@@ -299,6 +299,12 @@ static void build(struct scope_decoder *d, const struct scope_rec *rec,
 	case SCOPE_KIND_CODE_UNLOAD:
 		scope_decode_code(d, rec, ev);
 		break;
+	case SCOPE_KIND_HEAP_GROW:
+		scope_decode_heap(d, rec, ev);
+		break;
+	case SCOPE_KIND_PROC_HIBERNATE:
+		scope_decode_hibernate(d, rec, ev);
+		break;
 	case SCOPE_KIND_SCHED_IN:
 	case SCOPE_KIND_SCHED_OUT:
 		scope_decode_sched(d, rec, ev);

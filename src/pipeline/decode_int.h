@@ -110,6 +110,11 @@ void scope_decode_gc(struct scope_decoder *d, const struct scope_rec *rec,
 		     struct scope_event *ev);
 void scope_decode_code(struct scope_decoder *d, const struct scope_rec *rec,
 		       struct scope_event *ev);
+void scope_decode_heap(struct scope_decoder *d, const struct scope_rec *rec,
+		       struct scope_event *ev);
+void scope_decode_hibernate(struct scope_decoder *d,
+			    const struct scope_rec *rec,
+			    struct scope_event *ev);
 void scope_decode_sched(struct scope_decoder *d, const struct scope_rec *rec,
 			struct scope_event *ev);
 

@@ -249,3 +249,16 @@ void scope_decode_gc(struct scope_decoder *d, const struct scope_rec *rec,
 	if (end)
 		scope_event_add_u(ev, SCOPE_FIELD_PAUSE_NS, rec->gc.pause_ns);
 }
+
+void scope_decode_heap(struct scope_decoder *d, const struct scope_rec *rec,
+		       struct scope_event *ev)
+{
+	add_gc_reason(d, ev, rec);
+	if (rec->flags & SCOPE_F_DIRTY)
+		scope_event_add_u(ev, SCOPE_FIELD_DIRTY, 1);
+	scope_event_add_u(ev, SCOPE_FIELD_GREW,
+			  rec->gc.size_after > rec->gc.size_before);
+	scope_event_add_u(ev, SCOPE_FIELD_BLOCK_BEFORE, rec->gc.size_before);
+	scope_event_add_u(ev, SCOPE_FIELD_BLOCK_AFTER, rec->gc.size_after);
+	scope_event_add_u(ev, SCOPE_FIELD_NEED, rec->gc.need);
+}

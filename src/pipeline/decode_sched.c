@@ -84,3 +84,28 @@ void scope_decode_sched(struct scope_decoder *d, const struct scope_rec *rec,
 	if (dirty)
 		scope_event_add_u(ev, SCOPE_FIELD_DIRTY, 1);
 }
+
+void scope_decode_hibernate(struct scope_decoder *d,
+			    const struct scope_rec *rec, struct scope_event *ev)
+{
+	struct scope_mfa mfa = { rec->hibernate.module, rec->hibernate.function,
+				 rec->hibernate.arity };
+
+	if (scope_is_atom(mfa.module) && scope_is_atom(mfa.function) &&
+	    mfa.arity <= 255)
+		add_mfa(ev, SCOPE_FIELD_MFA, &mfa);
+	if (d->opts.term_words)
+		add_term(ev, SCOPE_FIELD_ARGS, rec->hibernate.args);
+	if (rec->flags & SCOPE_F_AWAKE)
+		add_text(ev, SCOPE_FIELD_STATE, "runnable");
+	else
+		add_text(ev, SCOPE_FIELD_STATE, "hibernating");
+	if (!(rec->flags & SCOPE_F_PUT_OFF))
+		scope_event_add_u(ev, SCOPE_FIELD_HEAP_AFTER,
+				  rec->hibernate.heap_after);
+	scope_event_add_u(ev, SCOPE_FIELD_SIZE_BEFORE,
+			  rec->hibernate.size_before);
+	if (!(rec->flags & SCOPE_F_PUT_OFF))
+		scope_event_add_u(ev, SCOPE_FIELD_SIZE_AFTER,
+				  rec->hibernate.size_after);
+}

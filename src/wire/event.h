@@ -75,7 +75,7 @@ enum scope_type {
 	X(WAIT_NS, "wait_ns", UINT,                                            \
 	  "from enqueue to receive; from runnable to running")                 \
 	X(RUN_NS, "run_ns", UINT, "how long it ran")                           \
-	X(STATE, "state", TEXT, "why it was left")                             \
+	X(STATE, "state", TEXT, "why it was left; how it is")                             \
 	X(MAILBOX, "mailbox", UINT, "messages left in the mailbox")            \
 	X(CORR, "corr", CORR, "same on a message's send and receive")          \
 	X(SURE, "sure", TEXT, "order: matched by order, not by identity")      \
@@ -87,6 +87,11 @@ enum scope_type {
 	X(HEAP_AFTER, "heap_after_words", UINT, "words in use after")          \
 	X(SIZE_BEFORE, "heap_size_before_words", UINT, "words held before")    \
 	X(SIZE_AFTER, "heap_size_after_words", UINT, "words held after")       \
+	X(GREW, "grew", BOOL, "the heap grew; else it shrank")                 \
+	X(BLOCK_BEFORE, "heap_block_before_words", UINT,                       \
+	  "words of the young heap's block before")                            \
+	X(BLOCK_AFTER, "heap_block_after_words", UINT,                         \
+	  "words of the young heap's block after")                             \
 	X(NEED, "need_words", UINT, "words that were asked for")               \
 	X(PAUSE_NS, "pause_ns", UINT, "the process stood still for")           \
 	X(MODULE, "module", TEXT, "the module")                                \

@@ -242,6 +242,8 @@ def event_key(ev):
         return k, None, None, ev.get('module')
     if k == 'gc.end':
         return k, ev.get('pid'), None, bool(ev.get('major'))
+    if k == 'proc.hibernate':
+        return k, ev.get('pid'), None, ev.get('mfa'), tuple(ev.get('args', ()))
     return None
 
 
@@ -268,6 +270,8 @@ def fact_key(f):
         return 'proc.down', f['pid'], f['from'], f['ref'], f['reason']
     if t in ('register', 'unregister'):
         return 'proc.' + t, f['pid'], None, f['name']
+    if t == 'hibernate' and 'args' in f:
+        return 'proc.hibernate', f['pid'], None, f['mfa'], tuple(f['args'])
     if t == 'code_load':
         return 'code.load', None, None, f['module'], f['functions']
     return None
@@ -319,6 +323,7 @@ class Compare:
         self.events = [e for e in self.stream.events if e['kind'] in self.truth.kinds]
         self._take()
         self._spawns_in_part()
+        self._hibernations_in_part()
         self._ranges()
         self._cut()
         self._multiset()
@@ -329,6 +334,7 @@ class Compare:
         self._collections()
         self._unloads()
         self._scheduling()
+        self._heaps()
         self._losses()
         return self.faults
 
@@ -338,7 +344,7 @@ class Compare:
         self.by_key = collections.defaultdict(list)
         for ev in self.events:
             k = ev['kind']
-            if k in ('gc.end', 'code.unload', 'sched.in', 'sched.out'):
+            if k in ('gc.end', 'heap.grow', 'code.unload', 'sched.in', 'sched.out'):
                 continue  # counted apart
             if k == 'code.load':
                 if ev.get('module') not in t.modules:
@@ -380,6 +386,18 @@ class Compare:
                 self._count(part, 0, 1)
                 continue
             self.by_key[keys[0]].pop()
+
+    def _hibernations_in_part(self):
+        """Those of which the truth does not know the arguments."""
+        for f in self.truth.facts:
+            if f['t'] == 'hibernate' and 'args' not in f:
+                self._expect('proc.hibernate')
+                key = next((k for k, evs in self.by_key.items() if evs and
+                            k[:4] == ('proc.hibernate', f['pid'], None, f['mfa'])), None)
+                if key:
+                    self.by_key[key].pop()
+                else:
+                    self._count(('proc.hibernate', f['pid'], f['mfa']), 0, 1)
 
     def _ranges(self):
         """Facts of many at once: each number once, in order."""
@@ -601,6 +619,10 @@ class Compare:
                 if n != f['n']:
                     self.faults.append(f'gc.end of {f["pid"]}, major {f["major"]}: '
                                        f'{n} instead of {f["n"]}')
+            if f['t'] == 'gc_dirty':
+                if not any(e['kind'] == 'gc.end' and e.get('pid') == f['pid'] and
+                           e.get('dirty') for e in self.events):
+                    self.faults.append(f'gc.end of {f["pid"]}: none is dirty')
             if f['t'] == 'gc_between':
                 self._between(f)
 
@@ -614,6 +636,29 @@ class Compare:
         self._expect('gc.end', f['n'])
         if n != f['n']:
             self.faults.append(f'gc.end between the markers: {n} instead of {f["n"]}')
+
+    def _heaps(self):
+        held = collections.defaultdict(list)
+        for ev in self.events:
+            if ev['kind'] == 'proc.hibernate':
+                held[ev['pid']].append(ev.get('heap_size_after_words'))
+        for f in self.truth.facts:
+            if f['t'] == 'hibernated':
+                have = held[f['pid']].pop(0) if held[f['pid']] else None
+                if have != f['words']:
+                    self.faults.append(f'{f["pid"]} hibernates in {have} words, not {f["words"]}')
+            if f['t'] == 'heap':
+                want = [(s['before'], s['then']) for s in f['sizes']]
+                have = [ev for ev in self._between_sends(f, 'to')
+                        if ev['kind'] == 'heap.grow' and ev.get('pid') == f['pid']]
+                self._expect('heap.grow', len(want))
+                wrong = [ev for ev in have if ev['grew'] !=
+                         (ev['heap_block_after_words'] > ev['heap_block_before_words'])]
+                self.faults += limited([f'grew is wrong: {brief(ev)}' for ev in wrong])
+                have = [(ev['heap_block_before_words'], ev['heap_block_after_words'])
+                        for ev in have]
+                if have != want:
+                    self.faults.append(f'heap of {f["pid"]} {f["first"]}: {have} instead of {want}')
 
     def _unloads(self):
         have = collections.Counter(e.get('module') for e in self.events

@@ -286,6 +286,43 @@ class Planted(unittest.TestCase):
             got = self.scheduled(change)
             self.assertTrue(any(what in f for f in got), (what, got))
 
+    def test_heaps(self):
+        self.facts[0]['kinds'] += ['heap.grow', 'proc.hibernate']
+        self.facts += [
+            {'t': 'gc_dirty', 'pid': ROOT},
+            {'t': 'heap', 'pid': ROOT, 'first': 'go', 'last': 'end',
+             'sizes': [{'before': 233, 'then': 376}, {'before': 376, 'then': 233}]},
+            {'t': 'hibernate', 'pid': SINK, 'mfa': 'm:f/1', 'args': ['7']},
+            {'t': 'hibernate', 'pid': SINK, 'mfa': 'm:g/1'},
+            {'t': 'hibernated', 'pid': SINK, 'words': 12}]
+        n = len(self.events)
+        self.events += [
+            {'kind': 'gc.end', 'pid': ROOT, 'major': False, 'dirty': True},
+            {'kind': 'msg.send', 'pid': '<0.9.0>', 'to': ROOT, 'msg': 'go'},
+            {'kind': 'heap.grow', 'pid': ROOT, 'grew': True,
+             'heap_block_before_words': 233, 'heap_block_after_words': 376},
+            {'kind': 'heap.grow', 'pid': ROOT, 'grew': False,
+             'heap_block_before_words': 376, 'heap_block_after_words': 233},
+            {'kind': 'msg.send', 'pid': '<0.9.0>', 'to': ROOT, 'msg': 'end'},
+            {'kind': 'proc.hibernate', 'pid': SINK, 'mfa': 'm:f/1', 'args': ['7'],
+             'heap_size_after_words': 12},
+            {'kind': 'proc.hibernate', 'pid': SINK, 'mfa': 'm:g/1', 'args': ['8']}]
+        self.facts += [{'t': 'send', 'from': '<0.9.0>', 'to': ROOT, 'msg': m} for m in ('go', 'end')]
+        self.assertEqual(faults(finish(self.events), self.facts), [])
+        for i, key, value, what in (
+                (0, 'dirty', False, 'none is dirty'),
+                (2, 'grew', False, 'grew is wrong'),
+                (2, 'heap_block_before_words', 1, 'instead of'),
+                (5, 'args', ['8'], 'missing'),
+                (5, 'heap_size_after_words', 13, 'hibernates in 13'),
+                (6, 'mfa', 'm:h/1', 'missing')):
+            good = copy.deepcopy(self.events)
+            self.events[n + i][key] = value
+            self.found(what)
+            self.events = good
+        del self.events[n + 3]
+        self.found('instead of')
+
     def test_a_failed_workload(self):
         self.facts.append({'t': 'failed', 'why': 'badmatch'})
         self.found('the workload failed')

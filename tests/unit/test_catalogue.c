@@ -47,6 +47,7 @@ static const char *const functions[] = {
 	"erts_schedule",
 	"erts_schedule_process",
 	"bif erts_internal:suspend_process/2",
+	"erts_hibernate",
 	/* of the interpreter alone */
 	"process_main",
 	"erts_save_message_in_proc",
@@ -385,8 +386,8 @@ static unsigned needed_by(const char *name)
 		{ "erts_queue_message_token", 0 },
 		{ "erts_queue_proc_message", 0 },
 		{ "erts_queue_proc_messages", 0 },
-		{ "garbage_collect", 2 },
-		{ "erts_garbage_collect_nobump", 2 },
+		{ "garbage_collect", 3 },
+		{ "erts_garbage_collect_nobump", 3 },
 		{ "erts_schedule", 2 },
 		{ "erl_create_process", 2 },
 	};

@@ -152,12 +152,74 @@ static void hibernation(void **state)
 	is(0, "state", "\"runnable\"");
 }
 
+static void a_hibernation_is_told(void **state)
+{
+	struct scope_rec *rec =
+		rec_of(SCOPE_KIND_PROC_HIBERNATE, 1000, pid_of(1));
+	uint64_t args[2] = { fake_int(5), fake_int(6) };
+
+	(void)state;
+	rec->hibernate.module = atom("shop");
+	rec->hibernate.function = atom("main");
+	rec->hibernate.args = fake_list(&t->f, args, 2, FAKE_NIL);
+	rec->hibernate.arity = 2;
+	rec->hibernate.size_before = 233;
+	rec->hibernate.size_after = 12;
+	rec->hibernate.heap_after = 11;
+	assert_int_equal(give(), 0);
+	is(0, "mfa", "\"shop:main/2\"");
+	is(0, "args", "[\"5\",\"6\"]");
+	is(0, "state", "\"hibernating\"");
+	is(0, "heap_after_words", "11");
+	is(0, "heap_size_before_words", "233");
+	is(0, "heap_size_after_words", "12");
+	is(0, "truncated", "false");
+	/* It goes on at once; and a dirty scheduler is to collect it. */
+	open_decoder(ALL, 0);
+	rec->hibernate.module = fake_int(1);
+	rec->flags = SCOPE_F_AWAKE | SCOPE_F_PUT_OFF;
+	assert_int_equal(give(), 0);
+	is(0, "mfa", NULL);
+	is(0, "args", NULL);
+	is(0, "state", "\"runnable\"");
+	is(0, "heap_after_words", NULL);
+	is(0, "heap_size_before_words", "233");
+	is(0, "heap_size_after_words", NULL);
+}
+
+static void heaps_grow_and_shrink(void **state)
+{
+	struct scope_rec *rec = rec_of(SCOPE_KIND_HEAP_GROW, 1000, pid_of(1));
+
+	(void)state;
+	rec->gc.size_before = 233;
+	rec->gc.size_after = 610;
+	rec->gc.need = 40;
+	rec->gc.caller = BIAS + 8; /* erts_garbage_collect_nobump */
+	assert_int_equal(give(), 0);
+	is(0, "kind", "\"heap.grow\"");
+	is(0, "grew", "true");
+	is(0, "heap_block_before_words", "233");
+	is(0, "heap_block_after_words", "610");
+	is(0, "need_words", "40");
+	is(0, "reason", "\"heap\"");
+	is(0, "dirty", NULL);
+	forget();
+	rec->gc.size_after = 12;
+	rec->flags = SCOPE_F_DIRTY;
+	assert_int_equal(give(), 0);
+	is(0, "grew", "false");
+	is(0, "dirty", "true");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(taken_up, 25),	 T(left, 25),
 		T(where_it_goes_on, 25), T(where_it_goes_on, 27),
 		T(why_it_was_left, 25),	 T(hibernation, 25),
+		T(a_hibernation_is_told, 25),
+		T(heaps_grow_and_shrink, 25),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,7 +33,8 @@ static void kinds_and_groups(void **state)
 	assert_true(parsed("msg.send") == (BIT(MSG_SEND) | own));
 	assert_true(parsed("msg") ==
 		    (BIT(MSG_SEND) | BIT(MSG_RECEIVE) | own));
-	assert_true(parsed("gc,-gc.start") == (BIT(GC_END) | own));
+	assert_true(parsed("gc,-gc.start") ==
+		    (BIT(GC_END) | BIT(HEAP_GROW) | own));
 	assert_true(parsed("default") == scope_kinds_default());
 	assert_true(parsed("-gc") == (scope_kinds_default() & ~BIT(GC_END)));
 	assert_true(parsed("default,msg.receive") ==

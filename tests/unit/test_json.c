@@ -206,6 +206,20 @@ static void make_scheduling(void)
 	ADD_TEXT(ev, STATE, "runnable");
 	ADD_U(ev, REDUCTIONS, 4000);
 	ADD_U(ev, DIRTY, 1);
+	ev = event(SCOPE_KIND_PROC_HIBERNATE, 12);
+	ADD_MFA(ev, MFA, "shop", "wake", 2);
+	ADD(ev, ARGS, fake_list(&fake, (uint64_t[2]){ fake_int(1), pid(9) }, 2,
+				FAKE_NIL));
+	ADD_TEXT(ev, STATE, "hibernating");
+	ADD_U(ev, HEAP_AFTER, 12);
+	ADD_U(ev, SIZE_BEFORE, 233);
+	ADD_U(ev, SIZE_AFTER, 12);
+	ev = event(SCOPE_KIND_HEAP_GROW, 12);
+	ADD_TEXT(ev, GC_REASON, "heap");
+	ADD_U(ev, GREW, 0);
+	ADD_U(ev, BLOCK_BEFORE, 610);
+	ADD_U(ev, BLOCK_AFTER, 233);
+	ADD_U(ev, NEED, 3);
 }
 
 static int make(void **state)

@@ -20,7 +20,7 @@
 
 -export([main/1, note/1, own/1, spawned/5, text/1]).
 %% for workloads
--export([wait_for/1, recv/2, sends/5]).
+-export([wait_for/1, wait_for_state/2, recv/2, sends/5]).
 
 main([Module0, Dir | Args]) ->
     Module = list_to_atom(Module0),
@@ -91,6 +91,9 @@ recv(From, Msg) ->
 wait_for(Pid) ->
     poll(fun() -> not lists:member(Pid, processes()) end).
 
+wait_for_state(Pid, State) ->
+    poll(fun() -> process_info(Pid, status) =:= {status, State} end).
+
 %% From sent To the message Template for each N in Lo..Hi, in that order, with
 %% N where Template has '$n'.
 sends(From, To, Template, Lo, Hi) ->
@@ -135,6 +138,8 @@ fact({down, W, F, R, Why}) ->
 fact({register, P, N}) -> [{t, register}, {pid, id(P)}, {name, atom_to_binary(N)}];
 fact({unregister, P, N}) -> [{t, unregister}, {pid, id(P)}, {name, atom_to_binary(N)}];
 fact({gc, P, Major, N}) -> [{t, gc}, {pid, id(P)}, {major, Major}, {n, N}];
+%% A dirty scheduler collected P.
+fact({gc_dirty, P}) -> [{t, gc_dirty}, {pid, id(P)}];
 fact({gc_between, A, B, N}) ->
     [{t, gc_between}, {first, text(A)}, {last, text(B)}, {n, N}];
 %% What the emulator's tracing told of Pid between two messages to it; how
@@ -148,6 +153,15 @@ fact({sched_left, P, State, N}) ->
 fact({sched_reds, P, A, B, N}) ->
     [{t, sched_reds}, {pid, id(P)}, {first, text(A)}, {last, text(B)}, {n, N}];
 fact({sched_own, P}) -> [{t, sched_own}, {pid, id(P)}];
+%% P hibernated, to wake in that function; it held so many words then.
+fact({hibernate, P, MFA, any}) -> [{t, hibernate}, {pid, id(P)}, {mfa, mfa(MFA)}];
+fact({hibernate, P, MFA, Args}) ->
+    [{t, hibernate}, {pid, id(P)}, {mfa, mfa(MFA)}, {args, [text(A) || A <- Args]}];
+fact({hibernated, P, Words}) -> [{t, hibernated}, {pid, id(P)}, {words, Words}];
+%% The sizes that P's heap was given between two messages to it.
+fact({heap, P, A, B, Sizes}) ->
+    [{t, heap}, {pid, id(P)}, {first, text(A)}, {last, text(B)},
+     {sizes, [[{before, Before}, {then, Then}] || {Before, Then} <- Sizes]}];
 fact({code_load, M, N}) -> [{t, code_load}, {module, M}, {functions, N}];
 fact({code_unload, M}) -> [{t, code_unload}, {module, M}];
 %% An event of that kind with these parties may be there, or not.
