@@ -41,7 +41,8 @@ ldflags  := $(cfg.$(CFG)) $(ld.$(CFG)) $(LDFLAGS)
 # -- sources -----------------------------------------------------------------
 srcs    := $(sort $(wildcard src/*/*.c))
 main    := src/cli/main.c
-objs    := $(patsubst %.c,$(B)/%.o,$(filter-out $(main),$(srcs))) $(B)/src/probe/object.o
+objs    := $(patsubst %.c,$(B)/%.o,$(filter-out $(main),$(srcs))) $(B)/src/probe/object.o \
+	$(B)/src/target/builds_text.o
 units   := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 fuzzers := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 benches := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(filter-out %.bpf.c,$(sort $(wildcard tests/bench/*.c)))) \
@@ -92,6 +93,15 @@ $(B)/src/probe/object.o: src/probe/object.S $(B)/bpf/scope.bpf.o $(B)/bpf/count.
 	$(call say,AS)
 	$(Q)mkdir -p $(@D) && $(CC) -DOBJECT='"$(B)/bpf/scope.bpf.o"' \
 		-DCOUNT='"$(B)/bpf/count.bpf.o"' -c $< -o $@
+
+# Where functions are in emulators that hide them: one text of all tables.
+builds := $(sort $(wildcard src/target/builds/*.tsv))
+$(B)/src/target/builds.tsv: $(builds) src/target/builds
+	$(Q)mkdir -p $(@D) && cat /dev/null $(builds) >$@
+
+$(B)/src/target/builds_text.o: src/target/builds.S $(B)/src/target/builds.tsv
+	$(call say,AS)
+	$(Q)mkdir -p $(@D) && $(CC) -DBUILDS='"$(B)/src/target/builds.tsv"' -c $< -o $@
 
 arm64: ## compile for aarch64 (nothing is linked or run)
 	$(Q)mkdir -p $(B)/arm64 && $(CLANG) $(bpf_cflags) -D__TARGET_ARCH_arm64 \

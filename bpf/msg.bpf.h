@@ -8,6 +8,7 @@
  *   ports, timers, the VM    ───────────────────┼─ erts_queue_*message* ─ queue
  *   enif_send                ───────────────────┘
  *   replies to an alias      erts_proc_sig_send_to_alias ─ signal ─ queue
+ *   that and priority, OTP 29  erts_proc_sig_send_altact_msg ─ signal ─ queue
  *   messages from other nodes  erts_queue_dist_message (not yet decoded)
  *
  * A message to a process that is exiting is dropped by these functions; so is
@@ -63,9 +64,14 @@ static __always_inline void send_alias(struct scope_regs *ctx)
 {
 	u64 from = SCOPE_ARG2(ctx), alias = SCOPE_ARG3(ctx);
 	u64 msg = SCOPE_ARG4(ctx), ts = bpf_ktime_get_ns();
-	u64 to = word((alias & ~7ull) + config.layout.ref_pid);
-	u64 pid = is_pid(from) ? from : 0;
+	u64 pid = is_pid(from) ? from : 0, to = alias;
 	struct scratch *s;
+
+	/* OTP 29 sends messages with priority this way, to a pid too. */
+	if (is_pid(alias))
+		alias = 0;
+	else
+		to = word((alias & ~7ull) + config.layout.ref_pid);
 
 	if (!in_set(pid, to))
 		return;
@@ -73,7 +79,8 @@ static __always_inline void send_alias(struct scope_regs *ctx)
 	if (!s)
 		return;
 	s->rec.pid = pid;
-	s->rec.flags |= SCOPE_F_ALIAS;
+	if (alias)
+		s->rec.flags |= SCOPE_F_ALIAS;
 	s->rec.msg.to = to;
 	s->rec.msg.msg = msg;
 	s->rec.msg.from = from;

@@ -118,6 +118,13 @@ static __always_inline u64 monitor_ref(u64 mon)
 	return word(mon - small(mon + l->ml_offset) + l->ml_data_ref);
 }
 
+static __always_inline u16 node_type(u64 node)
+{
+	const volatile struct scope_layout *l = &config.layout;
+
+	return small(node + l->ml_type) & l->ml_type_mask;
+}
+
 /* A process that is ending takes its monitors down without saying so. */
 static __always_inline int is_ending(u64 p)
 {
@@ -143,7 +150,7 @@ static __always_inline void monitors(const struct args *a, u64 site,
 	u64 mon = site == SCOPE_SITE_DEMONITOR ? a->a4 : a->a3;
 
 	t->mon = mon;
-	t->type = small(mon + l->ml_type);
+	t->type = node_type(mon);
 	switch (site) {
 	case SCOPE_SITE_MONITOR:
 		t->pid = a->a2;
@@ -183,7 +190,7 @@ static __always_inline void monitors_23(const struct args *a, u64 site,
 	u64 watched = word(data + l->ml_other);
 
 	t->mon = mon;
-	t->type = small(mon + l->ml_type);
+	t->type = node_type(mon);
 	t->pid = word(data + l->ml_data_ref / 2 + l->ml_other);
 	t->to = watched;
 	switch (site) {

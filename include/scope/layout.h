@@ -75,9 +75,11 @@ struct scope_layout {
 	/* ErtsMessage */
 	__u32 m_next, m_data, m_term, m_token, m_from;
 
-	/* ErtsMonitor, ErtsLink (ErtsMonLnkNode), ErtsMonitorData */
-	__u32 ml_other, ml_offset, ml_flags, ml_type, ml_data_ref;
-	__u32 ml_link_type; /* ERTS_LNK_TYPE_PROC, the first of three; a value */
+	/* ErtsMonitor, ErtsLink (ErtsMonLnkNode), ErtsMonitorData; the type is
+	 * the 16 bits at ml_type, of which the mask counts */
+	__u32 ml_other, ml_offset, ml_type, ml_type_mask, ml_data_ref;
+	__u32 ml_link_type; /* ERTS_LNK_TYPE_PROC, the first of three (from 29 on
+			     * four); a value */
 
 	/* ErtsSchedulerData */
 	__u32 s_current_process, s_type, s_no, s_dirty_no, s_current_port;

@@ -3,8 +3,8 @@
  * The probe sites: what a program is told, as its attach cookie, about the
  * function it sits on, and the facts that are fixed when programs are loaded.
  *
- * Arguments are those of OTP 25 and 27; a release that differs gets a site of
- * its own: those of OTP 23 end in _23. Sources: erts/emulator/beam/{erl_message,erl_proc_sig_queue,
+ * Arguments are those of OTP 25, 27 and 29; a release that differs gets a
+ * site of its own: those of OTP 23 end in _23. Sources: erts/emulator/beam/{erl_message,erl_proc_sig_queue,
  * erl_process,register,erl_gc}.c, jit/beam_asm.h.
  */
 #ifndef SCOPE_SITE_H
@@ -25,7 +25,9 @@ enum scope_site {
 	SCOPE_SITE_QUEUE_PROCS,
 	/* erts_queue_dist_message(rcvr, locks, ext, hfrag, token, from) */
 	SCOPE_SITE_QUEUE_DIST,
-	/* erts_proc_sig_send_to_alias(c_p, from, to, msg, token) */
+	/* erts_proc_sig_send_to_alias(c_p, from, to, msg, token); from OTP 29
+	 * on erts_proc_sig_send_altact_msg(c_p, from, to, msg, token, prio),
+	 * where `to` may be a pid */
 	SCOPE_SITE_ALIAS,
 	/* beam_jit_remove_message(c_p, ...) */
 	SCOPE_SITE_RECEIVE,

@@ -15,8 +15,10 @@
  *   m_*                  dump of struct erl_mesg; m_term, m_token and m_from
  *                        are its m[0], m[1] and m[2]
  *   ml_*                 erl_monitor_link.h, ErtsMonLnkNode: the node, other,
- *                        then four 16-bit fields. A monitor's data is its two
- *                        halves, which are such nodes, followed by ref.
+ *                        then four 16-bit fields (offset, key_offset, flags,
+ *                        type); in 29 the last two are one of 32 bits, with
+ *                        the type in the lowest five. A monitor's data is its
+ *                        two halves, which are such nodes, followed by ref.
  *                        ml_link_type is ERTS_LNK_TYPE_PROC
  *   s_*                  dump of ErtsSchedulerData; the stride is the size of
  *                        ErtsAlignedSchedulerData
@@ -80,11 +82,10 @@
 /* ErtsMonLnkNode: a union of 24 bytes up to OTP 26 (ErtsSignalCommon), of 32
  * from OTP 27 on (ErtsNonMsgSignal, with mlenoffs), and what follows it. */
 #define NODE_24                                                                \
-	.ml_other = 24, .ml_offset = 32, .ml_flags = 36, .ml_type = 38,        \
-	.ml_data_ref = 80
+	.ml_other = 24, .ml_offset = 32,                                       \
+	.ml_type = 38, .ml_type_mask = 0xffff, .ml_data_ref = 80
 #define NODE_32                                                                \
-	.ml_other = 32, .ml_offset = 40, .ml_flags = 44, .ml_type = 46,        \
-	.ml_data_ref = 96
+	.ml_other = 32, .ml_offset = 40, .ml_data_ref = 96
 
 /* What did not move between OTP 27 and 29. */
 #define SAME_27_29                                                             \
@@ -214,6 +215,7 @@ static const struct scope_layout otp25 = {
 static const struct scope_layout otp27 = {
 	SAME,
 	SAME_27_29,
+	.ml_type = 46, .ml_type_mask = 0xffff,
 	.otp = 27,
 	.bin_style = SCOPE_BIN_BITS,
 	.fun_style = SCOPE_FUN_27,
@@ -235,6 +237,7 @@ static const struct scope_layout otp27 = {
 static const struct scope_layout otp29 = {
 	SAME,
 	SAME_27_29,
+	.ml_type = 44, .ml_type_mask = 0x1f,
 	.otp = 29,
 	.bin_style = SCOPE_BIN_BITS,
 	.fun_style = SCOPE_FUN_29,

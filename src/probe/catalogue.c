@@ -7,7 +7,7 @@
 
 #include "probe/site.h"
 
-/* Code looked at to pick a site. */
+/* Code looked at to pick a site in a function whose size is not known. */
 #define CODE_BYTES 96
 
 struct source {
@@ -65,6 +65,8 @@ static const struct source sources[] = {
 	  6, false, 0, 0, "erts_queue_dist_message" },
 	{ SCOPE_SITE_ALIAS, SCOPE_PROG_SEND, SCOPE_GROUP_SEND, K(MSG_SEND), 4,
 	  false, 24, 28, "erts_proc_sig_send_to_alias" },
+	{ SCOPE_SITE_ALIAS, SCOPE_PROG_SEND, SCOPE_GROUP_SEND, K(MSG_SEND), 4,
+	  false, 29, 0, "erts_proc_sig_send_altact_msg" },
 	{ SCOPE_SITE_RECEIVE, SCOPE_PROG_RECEIVE, SCOPE_GROUP_RECEIVE,
 	  K(MSG_RECEIVE), 1, false, 24, 0, "~beam_jit_remove_message" },
 	{ SCOPE_SITE_SAVE_MESSAGE, SCOPE_PROG_RECEIVE, SCOPE_GROUP_RECEIVE,
@@ -144,23 +146,20 @@ scope_kindset scope_catalogue_needs(scope_kindset wanted)
 static int add(const struct scope_target *t, const struct source *src,
 	       const struct scope_symbol *sym, struct scope_sites *out)
 {
-	size_t len = sym->size && sym->size < CODE_BYTES ? sym->size :
-							   CODE_BYTES;
+	/* All of it: a jump from its end may lead back to the site. */
+	size_t len = sym->size ? sym->size : CODE_BYTES;
 	const uint8_t *code = scope_target_text(t, sym->vaddr, len);
 	struct scope_site_pick pick = { 0 };
 	bool known = false;
 
 	if (!code || out->n + 2 > SCOPE_SITES_MAX)
 		return -ENOENT;
-	if (scope_site_pick(code, len, sym->vaddr, src->nargs, &pick) < 0)
+	/* Entry and return are at one place, so that they share the trap. */
+	if ((src->returns ?
+		     scope_site_pick_return(code, len, sym->vaddr, &pick) :
+		     scope_site_pick(code, len, sym->vaddr, src->nargs,
+				     &pick)) < 0)
 		return -ENOENT;
-	/* A return probe changes the return address, so it can only sit on the
-	 * entry; there its twin shares the trap. */
-	if (src->returns && pick.offset) {
-		pick.offset = 0;
-		pick.what = scope_site_insn(code, len);
-		pick.emulated = false;
-	}
 	for (size_t i = 0; i < out->n; i++)
 		if (out->site[i].site == src->site &&
 		    out->site[i].offset == sym->offset + pick.offset) {
@@ -190,8 +189,10 @@ static int add(const struct scope_target *t, const struct source *src,
 	return 0;
 }
 
+/* A static function, found from one that is found in the way `how`. */
 static int function_at(const struct scope_target *t, uint64_t vaddr,
-		       const char *name, struct scope_symbol *ret_fn)
+		       const char *name, enum scope_how how,
+		       struct scope_symbol *ret_fn)
 {
 	int r = scope_target_function(t, vaddr, ret_fn);
 
@@ -200,6 +201,7 @@ static int function_at(const struct scope_target *t, uint64_t vaddr,
 	if (ret_fn->vaddr != vaddr)
 		return -ENOENT;
 	ret_fn->name = name;
+	ret_fn->how = how;
 	return 0;
 }
 
@@ -207,6 +209,7 @@ static int function_at(const struct scope_target *t, uint64_t vaddr,
 static int common_tail(const struct scope_target *t,
 		       struct scope_symbol *ret_fn)
 {
+	enum scope_how how = SCOPE_HOW_SYMBOL;
 	uint64_t tail = 0;
 
 	for (size_t i = 0; i < sizeof(queues) / sizeof(*queues); i++) {
@@ -221,23 +224,28 @@ static int common_tail(const struct scope_target *t,
 		if (!to || (tail && to != tail))
 			return -ENOENT;
 		tail = to;
+		how = sym.how;
 	}
-	return tail ? function_at(t, tail, "queue_messages", ret_fn) : -ENOENT;
+	return tail ? function_at(t, tail, "queue_messages", how, ret_fn) :
+		      -ENOENT;
 }
 
 static int add_queues(const struct scope_target *t, struct source src,
-		      struct scope_sites *out, const char **ret_what)
+		      struct scope_sites *out, const char **ret_what,
+		      enum scope_how *ret_how)
 {
 	struct scope_symbol sym;
 
 	if (common_tail(t, &sym) == 0) {
 		*ret_what = "queue_messages";
+		*ret_how = sym.how;
 		return add(t, &src, &sym, out);
 	}
 	for (size_t i = 0; i < sizeof(queues) / sizeof(*queues); i++) {
 		*ret_what = queues[i].symbol;
 		if (scope_target_symbol(t, queues[i].symbol, &sym) < 0)
 			return -ENOENT;
+		*ret_how = sym.how;
 		src.site = queues[i].site;
 		src.nargs = queues[i].nargs;
 		if (add(t, &src, &sym, out) < 0)
@@ -279,7 +287,8 @@ static int received_call(const struct scope_target *t, const char *callee,
 }
 
 static int add_source(const struct scope_target *t, const struct source *src,
-		      struct scope_sites *out, const char **ret_what)
+		      struct scope_sites *out, const char **ret_what,
+		      enum scope_how *ret_how)
 {
 	struct scope_symbol sym;
 	const uint8_t *code;
@@ -289,7 +298,7 @@ static int add_source(const struct scope_target *t, const struct source *src,
 	switch (src->site) {
 	case SCOPE_SITE_QUEUE_TAIL:
 	case SCOPE_SITE_QUEUE_TAIL_23:
-		return add_queues(t, *src, out, ret_what);
+		return add_queues(t, *src, out, ret_what, ret_how);
 	case SCOPE_SITE_GC:
 		/* garbage_collect() is static: the first call in this one. */
 		*ret_what = "erts_garbage_collect_nobump";
@@ -299,8 +308,9 @@ static int add_source(const struct scope_target *t, const struct source *src,
 		to = code ? scope_site_first_call(code, sym.size, sym.vaddr) :
 			    0;
 		*ret_what = "garbage_collect";
-		if (!to || function_at(t, to, *ret_what, &sym) < 0)
+		if (!to || function_at(t, to, *ret_what, sym.how, &sym) < 0)
 			return -ENOENT;
+		*ret_how = sym.how;
 		return add(t, src, &sym, out);
 	case SCOPE_SITE_SAVE_MESSAGE:
 		*ret_what = "erts_save_message_in_proc (called by process_main)";
@@ -327,6 +337,7 @@ static int add_source(const struct scope_target *t, const struct source *src,
 		if (src->symbol[0] == '~')
 			sym.name = src->symbol + 1;
 		*ret_what = sym.name;
+		*ret_how = sym.how;
 		return add(t, src, &sym, out);
 	}
 }
@@ -361,30 +372,70 @@ static void drop_useless(struct scope_sites *out)
 	out->n = n;
 }
 
+/* What is said of a source whose functions were found in that way. */
+static const char *how_text(enum scope_how how)
+{
+	switch (how) {
+	case SCOPE_HOW_BUILD:
+		return " (build-id table)";
+	case SCOPE_HOW_SIGNATURE:
+		return " (signature)";
+	case SCOPE_HOW_JIT:
+		return " (JIT code)";
+	default:
+		return "";
+	}
+}
+
+/* Why there is no source of a kind: `what` was not found. */
+static void say_missing(const struct scope_target *t, const char *what,
+			char *out, size_t cap)
+{
+	const struct scope_target_info *info = scope_target_info(t);
+
+	if (*what == '~')
+		what++;
+	if (!info->hides_symbols)
+		(void)snprintf(out, cap,
+			       "function %s is not found in this build", what);
+	else if (info->has_build)
+		(void)snprintf(out, cap,
+			       "function %s is not in the table of build-id %s",
+			       what, info->build_id);
+	else
+		(void)snprintf(out, cap,
+			       "this build hides its symbols (%s), and there is "
+			       "no table of build-id %s; make one with "
+			       "scripts/symbol-table",
+			       what, info->build_id);
+}
+
 void scope_catalogue_find(const struct scope_target *t, scope_kindset wanted,
 			  struct scope_sites *out)
 {
 	unsigned otp = (unsigned)atoi(scope_target_info(t)->otp);
 	const bool is_jit = scope_target_info(t)->jit;
+	enum scope_how how[SCOPE_KIND_MAX] = { 0 };
 	scope_kindset failed = 0;
 
 	memset(out, 0, sizeof(*out));
 	for (size_t i = 0; i < sizeof(sources) / sizeof(*sources); i++) {
 		const struct source *s = &sources[i];
+		enum scope_how found = SCOPE_HOW_SYMBOL;
 		const char *what = "";
 		size_t len;
 
 		if (!(wanted & SCOPE_KIND_BIT(s->kind)) || otp < s->min ||
 		    (s->max && otp > s->max) || !is_of_flavor(s, otp, is_jit))
 			continue;
-		if (add_source(t, s, out, &what) < 0) {
+		if (add_source(t, s, out, &what, &found) < 0) {
 			failed |= SCOPE_KIND_BIT(s->kind);
-			(void)snprintf(out->missing[s->kind],
-				       sizeof(out->missing[s->kind]),
-				       "function %s is not found in this build",
-				       what);
+			say_missing(t, what, out->missing[s->kind],
+				    sizeof(out->missing[s->kind]));
 			continue;
 		}
+		if (found > how[s->kind])
+			how[s->kind] = found;
 		out->found |= SCOPE_KIND_BIT(s->kind);
 		len = strlen(out->source[s->kind]);
 		(void)snprintf(out->source[s->kind] + len,
@@ -393,6 +444,11 @@ void scope_catalogue_find(const struct scope_target *t, scope_kindset wanted,
 	}
 	out->found &= ~failed;
 	drop_useless(out);
+	for (unsigned k = 1; k < SCOPE_KIND_MAX; k++)
+		if (out->source[k][0])
+			(void)strncat(out->source[k], how_text(how[k]),
+				      sizeof(out->source[k]) -
+					      strlen(out->source[k]) - 1);
 	for (unsigned k = 1; k < SCOPE_KIND_MAX; k++)
 		if (SCOPE_KIND_IS_WIRE(k) && (wanted & SCOPE_KIND_BIT(k)) && scope_kind_info(k)->name &&
 		    !(out->found & SCOPE_KIND_BIT(k)) && !out->missing[k][0])

@@ -65,8 +65,8 @@ struct scope_sites {
 	struct scope_attach_site site[SCOPE_SITES_MAX];
 	size_t n;
 	scope_kindset found; /* kinds that have all their sites */
-	char source[SCOPE_KIND_MAX][96];
-	char missing[SCOPE_KIND_MAX][128];
+	char source[SCOPE_KIND_MAX][160];
+	char missing[SCOPE_KIND_MAX][224];
 };
 
 /* Kinds that are probed beyond the wanted ones: names need to know who has

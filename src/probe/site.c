@@ -404,17 +404,49 @@ int scope_site_pick(const uint8_t *code, size_t len, uint64_t vaddr,
 	return 0;
 }
 
-enum scope_insn scope_site_insn(const uint8_t *code, size_t len)
-{
-	enum scope_insn what = SCOPE_INSN_OTHER;
-	struct code c;
+#if defined(__aarch64__)
 
-	if (code_open(&c, code, len < PROLOGUE ? len : PROLOGUE, 0) < 0)
-		return what;
-	if (code_next(&c))
-		what = class_of(c.insn);
+/* The return address is in a register: any landing pad is left alone. */
+static bool is_landing_pad(const cs_insn *i)
+{
+	(void)i;
+	return false;
+}
+
+#else
+
+static bool is_landing_pad(const cs_insn *i)
+{
+	static const uint8_t endbr64[] = { 0xf3, 0x0f, 0x1e, 0xfa };
+
+	return i->size == 4 && memcmp(i->bytes, endbr64, 4) == 0;
+}
+
+#endif
+
+int scope_site_pick_return(const uint8_t *code, size_t len, uint64_t vaddr,
+			   struct scope_site_pick *ret_pick)
+{
+	struct scope_site_pick pick, next;
+	struct code c;
+	int r = code_open(&c, code, len < PROLOGUE ? len : PROLOGUE, vaddr);
+
+	if (r < 0)
+		return r;
+	r = code_next(&c) ? 0 : -EINVAL;
+	if (r == 0)
+		note(&pick, c.insn, 0);
+	if (r == 0 && is_landing_pad(c.insn) && code_next(&c)) {
+		note(&next, c.insn, (uint32_t)(c.insn->address - vaddr));
+		/* What jumps back there makes no call. */
+		if (!is_jumped_to(code, len < FUNCTION_MAX ? len : FUNCTION_MAX,
+				  vaddr, next.offset))
+			pick = next;
+	}
 	code_close(&c);
-	return what;
+	if (r == 0)
+		*ret_pick = pick;
+	return r;
 }
 
 uint64_t scope_site_tail(const uint8_t *code, size_t len, uint64_t vaddr)

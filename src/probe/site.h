@@ -78,8 +78,11 @@ struct scope_site_pick {
 int scope_site_pick(const uint8_t *code, size_t len, uint64_t vaddr,
 		    unsigned nargs, struct scope_site_pick *ret_pick);
 
-/* The instruction at the start of `len` bytes of code. */
-enum scope_insn scope_site_insn(const uint8_t *code, size_t len);
+/* The same for a probe that also follows the return: it changes the return
+ * address, so it goes where that is on top of the stack: on the entry, or
+ * behind an endbr64 there (builds with CET), which changes nothing. */
+int scope_site_pick_return(const uint8_t *code, size_t len, uint64_t vaddr,
+			   struct scope_site_pick *ret_pick);
 
 /* The one address outside of the function to which it jumps when it is done,
  * when it has no other way out (no ret): its tail. 0: there is none, or more

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 
 #include "beam/layout.h"
+#include "target/builds.h"
 #include "target/procfs.h"
 #include "target/target_int.h"
 
@@ -102,6 +103,7 @@ static int open_exe(struct scope_target *t, struct scope_err *err)
 	if (r < 0)
 		return scope_fail(err, r, "can't read %s: %s", t->path,
 				  strerror(-r));
+	t->info.build_id = scope_elf_build_id(t->elf);
 	return 0;
 }
 
@@ -143,7 +145,6 @@ static bool texts_at(struct scope_target *t, const char *p, size_t left)
 /*
  * Where symbols are hidden, the release and the version still follow the name
  * of the architecture (erl_etp.c: etp_arch, etp_otp_release, etp_erts_version).
- * This serves only to say what it is that is not supported.
  */
 static bool search_release(struct scope_target *t)
 {
@@ -180,20 +181,51 @@ static bool find_release(struct scope_target *t)
 	return true;
 }
 
-/* Builds whose structs have other fields (erl_etp.c has a flag for each). */
+/*
+ * What erlang:system_info(system_version) is made from (erl_bif_info.c,
+ * erts_system_version): "Erlang/OTP 29%s [erts-17.1] [source] [64-bit] …
+ * [async-threads:%d] [jit:ns%s]", with a mark for each unusual build. It is
+ * there whether symbols are hidden or not. NULL: not found.
+ */
+static const char *find_banner(const struct scope_target *t)
+{
+	char start[32];
+	size_t n, len = (size_t)snprintf(start, sizeof(start),
+					 "Erlang/OTP %s%%s [erts-%.8s", t->otp,
+					 t->erts);
+	const struct scope_elf_segment *s = scope_elf_segments(t->elf, &n);
+
+	if (len >= sizeof(start))
+		len = sizeof(start) - 1;
+	for (size_t i = 0; i < n; i++) {
+		const uint8_t *p = memmem(s[i].bytes, s[i].filesz, start, len);
+
+		if (p)
+			return scope_elf_text(t->elf,
+					      s[i].vaddr +
+						      (uint64_t)(p - s[i].bytes),
+					      512);
+	}
+	return NULL;
+}
+
+/* Builds whose structs have other fields: erl_etp.c has a flag for each, and
+ * the banner a mark. */
 static int check_build(struct scope_target *t, struct scope_err *err)
 {
 	static const struct {
-		const char *symbol, *name;
+		const char *symbol, *mark, *name;
 	} other[] = {
-		{ "etp_debug_compiled", "a debug" },
-		{ "etp_lock_check", "a lock-checking" },
-		{ "etp_lock_count", "a lock-counting" },
+		{ "etp_debug_compiled", "[debug-compiled]", "a debug" },
+		{ "etp_lock_check", "[lock-checking]", "a lock-checking" },
+		{ "etp_lock_count", "[lock-counting]", "a lock-counting" },
 	};
+	const char *banner = t->info.hides_symbols ? find_banner(t) : NULL;
 	uint32_t v;
 
 	for (unsigned i = 0; i < sizeof(other) / sizeof(*other); i++)
-		if (constant(t, other[i].symbol, &v) && v != 0)
+		if ((constant(t, other[i].symbol, &v) && v != 0) ||
+		    (banner && strstr(banner, other[i].mark)))
 			return scope_fail(err, -ENOTSUP,
 					  "PID %d is %s build of OTP %s, whose "
 					  "structures are laid out differently; "
@@ -201,7 +233,14 @@ static int check_build(struct scope_target *t, struct scope_err *err)
 					  (int)t->info.pid, other[i].name,
 					  t->otp);
 	/* Before OTP 24 there was no JIT, nor a word about it. */
-	t->info.jit = constant(t, "etp_beamasm", &v) && v != 0;
+	t->info.jit = t->info.hides_symbols ?
+			      banner && strstr(banner, "[jit") :
+			      constant(t, "etp_beamasm", &v) && v != 0;
+	if (t->info.hides_symbols && !banner)
+		return scope_fail(err, -ENOTSUP,
+				  "%s hides its symbols, and does not say how "
+				  "it was built",
+				  t->path);
 	if (!t->info.jit && strcmp(t->otp, "23") != 0)
 		return scope_fail(err, -ENOTSUP,
 				  "PID %d runs OTP %s without the JIT, whose "
@@ -218,27 +257,34 @@ static int check_release(struct scope_target *t, struct scope_err *err)
 	unsigned otp = (unsigned)strtoul(t->otp, NULL, 10);
 	const int pid = (int)t->info.pid;
 	struct scope_symbol s;
+	int r;
 
-	if (otp == 29)
-		return scope_fail(err, -ENOTSUP,
-				  "PID %d runs OTP 29, which hides the symbols "
-				  "that probes need; OTP 23, 25 and 27 are "
-				  "supported",
-				  pid);
-	if ((otp != 23 && otp != 25 && otp != 27) || !scope_layout_of(otp))
+	if ((otp != 23 && otp != 25 && otp != 27 && otp != 29) ||
+	    !scope_layout_of(otp))
 		return scope_fail(err, -ENOTSUP,
 				  "PID %d runs OTP %s, of which the layout is "
-				  "not known; OTP 23, 25 and 27 are supported",
+				  "not known; OTP 23, 25, 27 and 29 are "
+				  "supported",
 				  pid, t->otp);
-	if (scope_elf_symbol(t->elf, "erts_proc", &s) < 0 ||
-	    scope_elf_symbol(t->elf, "erts_atom_table", &s) < 0)
+	t->info.hides_symbols = scope_elf_symbol(t->elf, "erts_proc", &s) < 0;
+	if (!t->info.hides_symbols)
+		return 0;
+	/* Up to OTP 28 it is not the build that hides them. */
+	if (otp < 29)
 		return scope_fail(err, -ENOTSUP,
 				  "%s was stripped of the symbols that probes "
 				  "need (erts_proc…); use a build that keeps "
 				  "its dynamic symbols, or install the debug "
 				  "symbols",
 				  t->path);
-	return 0;
+	r = scope_build_open(t->elf, &t->build);
+	t->info.has_build = r == 0;
+	if (r == -EBADMSG)
+		return scope_fail(err, -ENOTSUP,
+				  "the table of build-id %s does not fit %s; "
+				  "make it anew with scripts/symbol-table",
+				  t->info.build_id, t->path);
+	return r == -ENOMEM ? scope_fail(err, r, "out of memory") : 0;
 }
 
 /* Add the names of a debug file, where one is installed. Not having one is no

@@ -7,6 +7,7 @@
 
 #include "beam/layout.h"
 #include "target/bif.h"
+#include "target/builds.h"
 #include "target/procfs.h"
 #include "target/ranges.h"
 #include "target/target_int.h"
@@ -20,6 +21,9 @@
  * (erl_process.h, ERTS_MAX_NO_OF_SCHEDULERS). */
 #define SCHEDULERS_MAX 1024
 
+/* _start, which has that much code at least. */
+#define ENTRY_BYTES 32
+
 void scope_target_free(struct scope_target *t)
 {
 	if (!t)
@@ -28,6 +32,7 @@ void scope_target_free(struct scope_target *t)
 	scope_map_free(t->threads);
 	scope_map_free(t->keys);
 	scope_bifs_free(t->bifs);
+	scope_build_free(t->build);
 	scope_elf_free(t->elf);
 	if (t->memfd >= 0)
 		(void)close(t->memfd);
@@ -41,25 +46,16 @@ static int gone(struct scope_target *t, struct scope_err *err)
 	return scope_fail(err, -ESRCH, "PID %d has ended", (int)t->info.pid);
 }
 
-uint64_t scope_target_address(const struct scope_target *t, const char *name)
-{
-	struct scope_symbol s;
-
-	if (scope_elf_symbol(t->elf, name, &s) < 0)
-		return 0;
-	return t->info.bias + s.vaddr;
-}
-
 /*
  * The kernel tells the program where its entry is (AT_ENTRY), which gives the
  * bias without guessing from names of mappings. That the file is what is
- * mapped there is seen from a constant that both have.
+ * mapped there is seen from the code of the entry.
  */
 static int find_bias(struct scope_target *t, struct scope_err *err)
 {
-	struct scope_symbol s;
-	const char *in_file;
-	char in_memory[sizeof(t->otp)] = "";
+	const uint64_t at = scope_elf_entry(t->elf);
+	const uint8_t *in_file = scope_elf_at(t->elf, at, ENTRY_BYTES);
+	uint8_t in_memory[ENTRY_BYTES];
 	uint64_t entry;
 	int r = scope_procfs_auxv(t->info.pid, AT_ENTRY, &entry);
 
@@ -68,17 +64,13 @@ static int find_bias(struct scope_target *t, struct scope_err *err)
 	if (r < 0)
 		return scope_fail(err, r, "can't read where PID %d is loaded: %s",
 				  (int)t->info.pid, strerror(-r));
-	t->info.bias = entry - scope_elf_entry(t->elf);
-	r = scope_elf_symbol(t->elf, "etp_otp_release", &s);
-	in_file = r == 0 ? scope_elf_text(t->elf, s.vaddr, sizeof(t->otp)) :
-			   NULL;
+	t->info.bias = entry - at;
 	if (in_file)
-		r = scope_target_read(t, t->info.bias + s.vaddr, in_memory,
-				      strlen(in_file) + 1);
+		r = scope_target_read(t, entry, in_memory, sizeof(in_memory));
 	if (r == -ESRCH)
 		return gone(t, err);
-	if (!in_file || r < 0 || memcmp(in_memory, in_file,
-					strlen(in_file) + 1) != 0)
+	if (!in_file || r < 0 ||
+	    memcmp(in_memory, in_file, sizeof(in_memory)) != 0)
 		return scope_fail(err, -ENOTSUP,
 				  "%s is not what is in the memory of PID %d",
 				  t->path, (int)t->info.pid);
@@ -95,6 +87,8 @@ static int read_counts(struct scope_target *t)
 	unsigned *const to[] = { &t->info.schedulers, &t->info.dirty_cpu,
 				 &t->info.dirty_io };
 
+	if (t->info.hides_symbols && !scope_target_address(t, names[0]))
+		return scope_target_count_threads(t);
 	for (unsigned i = 0; i < 3; i++) {
 		uint64_t at = scope_target_address(t, names[i]), n = 0;
 		int r = at ? scope_target_read(t, at, &n, sizeof(n)) :
@@ -124,7 +118,12 @@ static int read_node(struct scope_target *t, struct scope_err *err)
 	int r = read_counts(t);
 
 	if (r == 0)
-		r = scope_table_load(&t->table, &t->vm.procs);
+		r = scope_target_recover(t, err);
+	if (r < 0)
+		return r;
+	t->vm.atom_table = scope_target_address(t, "erts_atom_table");
+	t->table.addr = scope_target_address(t, "erts_proc");
+	r = scope_table_load(&t->table, &t->vm.procs);
 	if (r == 0)
 		r = read_ports(t);
 	if (r == 0)
@@ -196,8 +195,6 @@ static int open_all(struct scope_target *t, struct scope_err *err)
 			  scope_target_read, t);
 	if (r < 0)
 		return scope_fail(err, r, "out of memory");
-	t->vm.atom_table = scope_target_address(t, "erts_atom_table");
-	t->table.addr = scope_target_address(t, "erts_proc");
 	r = wait_for_node(t, err);
 	if (r < 0)
 		return r;
@@ -237,7 +234,6 @@ int scope_target_open(pid_t pid, struct scope_target **ret_target,
 	r = open_all(t, err);
 	if (r < 0)
 		return r;
-	t->info.build_id = scope_elf_build_id(t->elf);
 	*ret_target = scope_take(t);
 	return 0;
 }
@@ -270,18 +266,6 @@ int64_t scope_wall_offset_ns(void)
 	       mono.tv_nsec -
 	       ((again.tv_sec - mono.tv_sec) * 1000000000ll + again.tv_nsec -
 		mono.tv_nsec) / 2;
-}
-
-int scope_target_symbol(const struct scope_target *t, const char *name,
-			struct scope_symbol *ret_sym)
-{
-	return scope_elf_symbol(t->elf, name, ret_sym);
-}
-
-int scope_target_function(const struct scope_target *t, uint64_t vaddr,
-			  struct scope_symbol *ret_fn)
-{
-	return scope_elf_function(t->elf, vaddr, ret_fn);
 }
 
 const uint8_t *scope_target_text(const struct scope_target *t, uint64_t vaddr,

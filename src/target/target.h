@@ -36,6 +36,8 @@ struct scope_target_info {
 	const char *node;  /* "shop@host"; "nonode@nohost" when not alive */
 	const char *build_id; /* hex, or "" */
 	bool jit;
+	bool hides_symbols; /* names are recovered: OTP 29 on, stripped */
+	bool has_build;	    /* there is a table of its build-id */
 	const struct scope_place *place; /* its container and so on */
 	/* The pid namespace that ids of its threads are of, in records and in
 	 * scope_target_scheduler; ino 0: the initial one, and so is ours. */
@@ -66,13 +68,21 @@ int64_t scope_wall_offset_ns(void);
  * Symbols: .symtab, else .dynsym, of the emulator (a separate debug file by
  * build-id or debuglink under /usr/lib/debug, when there is one). Names are
  * exact, or for mangled C++ ones match when the name is "~part": the only
- * symbol that contains `part`.
+ * symbol that contains `part`. Where the emulator hides its symbols (OTP 29 on),
+ * they are recovered: see enum scope_how.
  */
+enum scope_how {
+	SCOPE_HOW_SYMBOL = 0, /* a symbol of the emulator or its debug file */
+	SCOPE_HOW_BUILD,      /* a table of its build-id */
+	SCOPE_HOW_SIGNATURE,  /* a variable, by what it holds */
+	SCOPE_HOW_JIT,	      /* a function, by the JIT's calls of it */
+};
 struct scope_symbol {
 	const char *name;
 	uint64_t vaddr;  /* ELF address */
 	uint64_t size;   /* bytes; from .eh_frame where the symbol has none */
 	uint64_t offset; /* in the file: what a uprobe takes */
+	enum scope_how how;
 };
 int scope_target_symbol(const struct scope_target *t, const char *name,
 			struct scope_symbol *ret_sym);

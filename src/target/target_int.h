@@ -10,6 +10,10 @@
 #include "target/target.h"
 
 struct scope_bifs;
+struct scope_build;
+
+/* Variables that are looked for by what they hold: recover.c. */
+#define SCOPE_VARS 6
 
 struct scope_target {
 	struct scope_target_info info;
@@ -23,6 +27,11 @@ struct scope_target {
 	int memfd;
 	struct scope_elf *elf;	 /* owned */
 	struct scope_bifs *bifs; /* owned */
+	struct scope_build *build; /* owned; NULL: no table of this build */
+	struct {
+		const char *name; /* NULL: not found */
+		uint64_t vaddr;
+	} vars[SCOPE_VARS];
 	struct scope_vm vm;
 	struct scope_table table;
 	struct scope_map *threads;  /* owned: tid to number; sched.c */
@@ -52,7 +61,14 @@ bool scope_thread_parse(const char *comm, unsigned *ret_kind,
 /* atoms.c: an atom by its text, anywhere in the table; 0: not there (yet). */
 uint64_t scope_target_atom(struct scope_target *t, const char *text);
 
-/* Address in the process of an emulator's variable; 0: no such symbol. */
+/* recover.c: find the variables of an emulator that hides its symbols. -ENOTSUP
+ * with words: one is not there, or not yet. */
+int scope_target_recover(struct scope_target *t, struct scope_err *err);
+/* Numbers of schedulers, from the names of the threads. -EAGAIN: not all of
+ * them are up. */
+int scope_target_count_threads(struct scope_target *t);
+
+/* Address in the process of an emulator's variable; 0: not known. */
 uint64_t scope_target_address(const struct scope_target *t, const char *name);
 
 #endif

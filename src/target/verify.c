@@ -127,7 +127,8 @@ static bool is_stable(struct scope_target *t, uint64_t addr, const uint8_t *p,
 }
 
 /* The root of its links, if it has any: erl_monitor_link.h, of the three types
- * of links. What monitors and links are told by lies alike. */
+ * of links, four from OTP 29 on. What monitors and links are told by lies
+ * alike. */
 static bool are_links_sound(struct scope_target *t, const uint8_t *p)
 {
 	const struct scope_layout *l = t->vm.layout;
@@ -141,7 +142,9 @@ static bool are_links_sound(struct scope_target *t, const uint8_t *p)
 		return false;
 	other = at(node, l->ml_other);
 	memcpy(&type, node + l->ml_type, sizeof(type));
-	return type >= l->ml_link_type && type <= l->ml_link_type + 2 &&
+	type &= (uint16_t)l->ml_type_mask;
+	return type >= l->ml_link_type &&
+	       type <= l->ml_link_type + (l->otp < 29 ? 2 : 3) &&
 	       (scope_is_pid(other) || scope_is_port(other) ||
 		SCOPE_TAG(other) == SCOPE_TAG_BOXED);
 }

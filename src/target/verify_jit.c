@@ -10,15 +10,11 @@
 #include <capstone/capstone.h>
 #include <string.h>
 
-#include "target/code.h"
+#include "target/fragment.h"
 #include "target/target_int.h"
 #include "target/verify.h"
 
 #define FRAGMENT "global::call_light_bif_shared"
-#define FRAGMENT_MAX 4096
-
-/* More modules than any node has. */
-#define ENTRIES_MAX 200000
 
 #if defined(__x86_64__)
 
@@ -74,49 +70,16 @@ static int check_code(const struct scope_layout *l, const uint8_t *code,
 	return all ? 0 : -ENOTSUP;
 }
 
-/* Is it an entry of the JIT's own fragments? There are two; *ret_next: the
- * entry after it. */
-static bool is_global(struct scope_target *t, uint64_t entry,
-		      uint64_t *ret_next)
-{
-	uint64_t e[4];
-	char head[33];
-
-	if (scope_target_read(t, entry, e, sizeof(e)) < 0) {
-		*ret_next = 0;
-		return false;
-	}
-	*ret_next = e[0];
-	return e[3] > sizeof(head) &&
-	       scope_target_read(t, e[2], head, sizeof(head)) == 0 &&
-	       memcmp(head + 26, "global", 7) == 0;
-}
-
 int scope_target_verify_jit(struct scope_target *t)
 {
-	uint64_t at = scope_target_address(t, "__jit_debug_descriptor");
-	uint64_t entry, next, addr;
-	uint8_t code[FRAGMENT_MAX];
+	uint64_t at = scope_target_address(t, "__jit_debug_descriptor"), addr;
+	uint8_t code[SCOPE_FRAGMENT_BYTES];
 	uint32_t len;
 
-	/* u32 version, u32 action, relevant entry, first entry */
-	if (!at || scope_target_read(t, at + 16, &entry, sizeof(entry)) < 0)
+	if (!at || scope_fragment_read(scope_target_read, t, at, FRAGMENT, code,
+				       &len, &addr) < 0)
 		return 0;
-	for (int i = 0; entry && i < ENTRIES_MAX; i++, entry = next) {
-		scope_autofree uint8_t *sym = NULL;
-		size_t n;
-
-		if (!is_global(t, entry, &next) ||
-		    scope_code_load(scope_target_read, t, entry, &sym, &n) <
-			    0 ||
-		    scope_code_range(sym, n, FRAGMENT, &addr, &len) < 0)
-			continue;
-		if (len > sizeof(code) ||
-		    scope_target_read(t, addr, code, len) < 0)
-			return 0;
-		return check_code(t->vm.layout, code, len, addr);
-	}
-	return 0;
+	return check_code(t->vm.layout, code, len, addr);
 }
 
 #else

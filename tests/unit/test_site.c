@@ -193,8 +193,10 @@ static enum scope_insn first(const char *hex)
 {
 	uint8_t code[256];
 	size_t n = code_of(hex, code);
+	struct scope_site_pick pick;
 
-	return scope_site_insn(code, n);
+	return scope_site_pick_return(code, n, 0, &pick) < 0 ? SCOPE_INSN_OTHER :
+							       pick.what;
 }
 
 static void instructions_are_told_apart(void **state)
