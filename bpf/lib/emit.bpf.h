@@ -14,20 +14,37 @@
 #include "scope/event.h"
 #include "scope/site.h"
 
-/* Room to read one object of the largest budget behind the last word. */
+/* Room to read an object of the largest budget behind the last word. */
 #define WORDS_ROOM (SCOPE_WORDS_MAX + SCOPE_TERM_WORDS_MAX)
+#define QUEUE_MAX SCOPE_TERM_WORDS_MAX
+#define PROCESS_WORDS 128
+
+/* An ErtsMessage up to m[2]. */
+struct message {
+	u64 next, data, term, token, from;
+};
 
 struct scratch {
 	u32 busy;	/* 1: taken */
-	u32 scan;	/* next word to look at */
 	u32 n;		/* words in use */
 	u32 nsegs;
-	u32 seg;	/* the segment that `scan` is in */
-	u32 seg_start;	/* its first word */
 	u32 budget;	/* heap words left */
 	u32 flags;
+	u32 head, tail; /* of the queue */
+	u32 scan, scan_end; /* words to look at */
+	u32 win_from;	/* where in words[] the window was read to */
+	u32 win_at;	/* where its word 0 is */
+	u32 win_words;	/* words of it that are there */
+	u64 win_addr;	/* address of its word 0 */
+	/* bits of the words in the window: */
+	u64 here;	/* part of the term */
+	u64 todo;	/* terms not yet looked at */
+	u64 aside;	/* headers of what has a part outside of the heap */
+	u64 left;	/* of `here`, not yet kept */
 	u64 last_end;	/* address after the last segment */
-	u64 root;	/* term to start from; 0: none */
+	u64 queue[QUEUE_MAX]; /* pointers to what is not in the window */
+	u64 process[PROCESS_WORDS];
+	struct message message;
 	u64 segs[SCOPE_SEGS_MAX];
 	struct scope_rec rec;
 	u64 words[WORDS_ROOM + SCOPE_SEGS_MAX];
@@ -130,39 +147,32 @@ static __always_inline int in_set(u64 a, u64 b)
 	       bpf_map_lookup_elem(&processes, &b);
 }
 
-/*
- * Start an event: counts it as emitted, and gives the scratch with the head of
- * its record filled in. NULL: it is not in time, or no slot was free, and the
- * loss is counted.
- */
-static __always_inline struct scratch *begin(u32 kind, u32 site, u64 ts)
+/* Scratch for this program to work in, until it is given back; NULL: none. */
+static __always_inline struct scratch *take(void)
 {
-	struct scratch *s = NULL;
-
-	if (!in_time(ts))
-		return NULL;
-	count_emitted(kind);
 	for (u32 i = 0; i < SLOTS; i++) {
 		u32 key = i;
+		struct scratch *s = bpf_map_lookup_elem(&scratch, &key);
 
-		s = bpf_map_lookup_elem(&scratch, &key);
 		if (!s)
 			return NULL;
 		if (__sync_val_compare_and_swap(&s->busy, 0, 1) == 0)
-			goto taken;
+			return s;
 	}
-	count_lost(kind, SCOPE_LOSS_SCRATCH);
 	return NULL;
-taken:
-	s->scan = 0;
+}
+
+/* Count an event, and fill in the head of its record. */
+static __always_inline void start(struct scratch *s, u32 kind, u32 site, u64 ts)
+{
+	count_emitted(kind);
 	s->n = 0;
 	s->nsegs = 0;
-	s->seg = 0;
-	s->seg_start = 0;
 	s->budget = config.term_words;
 	s->flags = 0;
 	s->last_end = 0;
-	s->root = 0;
+	for (u32 i = 0; i < 4; i++)
+		s->segs[i] = 0;
 	s->rec.ts_ns = ts;
 	s->rec.kind = kind;
 	s->rec.site = site;
@@ -170,12 +180,35 @@ taken:
 	s->rec.pid = 0;
 	for (u32 i = 0; i < 7; i++)
 		s->rec.a[i] = 0;
+}
+
+/*
+ * Start an event: counts it as emitted, and gives the scratch with the head of
+ * its record filled in. NULL: it is not in time, or no slot was free, and the
+ * loss is counted.
+ */
+static __always_inline struct scratch *begin(u32 kind, u32 site, u64 ts)
+{
+	struct scratch *s;
+
+	if (!in_time(ts))
+		return NULL;
+	s = take();
+	if (s) {
+		start(s, kind, site, ts);
+	} else {
+		count_emitted(kind);
+		count_lost(kind, SCOPE_LOSS_SCRATCH);
+	}
 	return s;
 }
 
+/* Only programs on this CPU look at it, so that a plain store will do; a locked
+ * one would wait for all stores before it. */
 static __always_inline void give_back(struct scratch *s)
 {
-	__sync_lock_test_and_set(&s->busy, 0);
+	barrier();
+	*(volatile u32 *)&s->busy = 0;
 }
 
 /* Who looks on from another pid namespace than the initial one can't know the
@@ -216,7 +249,9 @@ static __always_inline void finish(struct scratch *s)
 	s->rec.nwords = n;
 	s->rec.nsegs = nsegs;
 	s->rec.flags |= s->flags;
-	at = cpu % (config.nrings ? config.nrings : 1);
+	at = cpu;
+	if (at >= config.nrings)
+		at %= config.nrings ? config.nrings : 1;
 	ring = bpf_map_lookup_elem(&rings, &at);
 	barrier_var(len);
 	if (len > SCOPE_REC_MAX)

@@ -1,22 +1,51 @@
 /* SPDX-License-Identifier: (MIT OR GPL-2.0) */
 /*
- * term: copying a term out of the target, breadth-first, under a budget.
+ * term: copying a term out of the target under a budget.
  *
- * The copied words are their own queue: they are looked at from left to right,
- * as a copying collector does, and what a pointer among them leads to is
- * appended. src/beam/copy.c is the same in user space, and says more.
- *
- * An object that follows the last segment's memory directly extends that
- * segment: messages are laid out in one block, so most are one or two segments.
+ * A call that reads costs far more than the words that it reads, and a message
+ * is one block of memory, nearly always: so a window of 64 words is read at
+ * once where a term begins, and what the term leads to in there is marked, in
+ * whatever order it lies. Only what is marked is kept; words in between, which
+ * may be of anything else, are closed up. What lies outside waits in a queue,
+ * and opens a window of its own. src/beam/copy.c yields the same in user space,
+ * and says more of what is copied.
  */
 #ifndef SCOPE_BPF_TERM_H
 #define SCOPE_BPF_TERM_H
 
 #include "lib/emit.bpf.h"
 
-#define AHEAD 8 /* words read at once, for most objects all there is */
+#define WINDOW 64
+#define BEFORE (WINDOW - 2) /* words read before a cell: see island() */
 #define SUBTAG(h) (((h) >> 2) & 0xf)
 #define MASK (SCOPE_WORDS_MAX - 1)
+
+/* Where the lowest bit is, by a de Bruijn sequence. */
+static const volatile u8 bit_number[64] = {
+	0,  1,	2,  7,	3,  13, 8,  19, 4,  25, 14, 28, 9,  34, 20, 40,
+	5,  17, 26, 38, 15, 46, 29, 48, 10, 31, 35, 54, 21, 50, 41, 57,
+	63, 6,	12, 18, 24, 27, 33, 39, 16, 37, 45, 47, 30, 53, 49, 56,
+	62, 11, 23, 32, 36, 44, 52, 55, 61, 22, 43, 51, 60, 42, 59, 58,
+};
+
+static __always_inline u32 lowest(u64 b)
+{
+	return bit_number[((b & -b) * 0x0218a392cd3d5dbfull) >> 58] & 63;
+}
+
+/* The n lowest bits, n from 1 to 64. */
+static __always_inline u64 bits(u64 n)
+{
+	return ~0ull >> ((64 - n) & 63);
+}
+
+static __always_inline u32 count_bits(u64 v)
+{
+	v = v - ((v >> 1) & 0x5555555555555555ull);
+	v = (v & 0x3333333333333333ull) + ((v >> 2) & 0x3333333333333333ull);
+	v = (v + (v >> 4)) & 0x0f0f0f0f0f0f0f0full;
+	return (v * 0x0101010101010101ull) >> 56;
+}
 
 static __always_inline u32 ones(u32 v)
 {
@@ -134,11 +163,10 @@ static __always_inline void beside(struct scratch *s, u32 at)
 	}
 }
 
-/* Words of the boxed object whose first words are at s->words[at]. */
-static __always_inline u64 boxed_words(struct scratch *s, u32 at)
+/* Words of the boxed object that begins with these two. */
+static __always_inline u64 boxed_words(u64 h, u64 w1)
 {
 	const volatile struct scope_layout *l = &config.layout;
-	u64 h = s->words[at & MASK], w1 = s->words[(at + 1) & MASK];
 	u32 sub = SUBTAG(h);
 
 	if (sub == l->sub.map) {
@@ -169,7 +197,7 @@ static __always_inline u64 boxed_words(struct scratch *s, u32 at)
 	return 1 + (h >> 6);
 }
 
-/* Words after the header at s->words[at] that are no terms. */
+/* Words after the header that are no terms. */
 static __always_inline u32 raw_words(u64 h)
 {
 	const volatile struct scope_layout *l = &config.layout;
@@ -198,73 +226,243 @@ static __always_inline u32 raw_words(u64 h)
 	return h >> 6 > SCOPE_WORDS_MAX ? SCOPE_WORDS_MAX : h >> 6;
 }
 
-/* Copy what w points to; 1 when there is no more room or budget. */
-static __always_inline int object(struct scratch *s, u64 w)
+/* Where word 0 of the window is in words[]. */
+static __always_inline u32 window_at(struct scratch *s)
 {
-	u64 addr = w & ~7ull, n;
-	u32 at = s->n, got = AHEAD;
+	u32 at = s->win_at;
 
-	if (!s->budget) {
+	barrier_var(at);
+	return at < SCOPE_WORDS_MAX + BEFORE ? at : 0;
+}
+
+/* A pointer to what is copied later, in a window of its own. */
+static __always_inline void put_off(struct scratch *s, u64 w)
+{
+	u32 at = s->tail;
+
+	if (at >= QUEUE_MAX) {
 		s->flags |= SCOPE_F_CUT;
-		return 1;
+		return;
 	}
-	if (!room(s, AHEAD))
+	s->queue[at & (QUEUE_MAX - 1)] = w;
+	s->tail = at + 1;
+}
+
+/* Mark the object that w leads to, and its terms as to be looked at. 1: it is
+ * not whole in the window, or more than the budget. */
+static __always_inline int mark(struct scratch *s, u64 w)
+{
+	u64 off = ((w & ~7ull) - s->win_addr) >> 3, n = 2, fresh;
+	u32 k = off & 63, skip = 0;
+
+	if (off >= WINDOW)
 		return 1;
-	if (bpf_probe_read_user(&s->words[at & MASK], 8 * AHEAD,
-				(void *)addr)) {
-		/* The end of a mapping: try the least. */
-		if (bpf_probe_read_user(&s->words[at & MASK], 16,
-					(void *)addr)) {
-			s->flags |= SCOPE_F_TORN;
-			return 0;
+	if ((s->here >> k) & 1)
+		return 0;
+	if ((w & 3) == 2) {
+		u32 at = window_at(s) + k;
+		u64 h = s->words[at];
+
+		/* Not a header: being moved, or no pointer at all. */
+		if (h & 3)
+			return 1;
+		n = 1 + (h >> 6);
+		skip = 1;
+		if (SUBTAG(h) != config.layout.sub.tuple) {
+			n = boxed_words(h, s->words[at + 1]);
+			skip += raw_words(h);
 		}
-		got = 2;
 	}
-	if ((w & 3) == 1) {
-		/* A run of cells, each followed by the next. */
-		n = 2;
-		if (got == AHEAD) {
-			if (s->words[(at + 1) & MASK] == ((addr + 16) | 1))
-				n = 4;
-			if (n == 4 &&
-			    s->words[(at + 3) & MASK] == ((addr + 32) | 1))
-				n = 6;
-			if (n == 6 &&
-			    s->words[(at + 5) & MASK] == ((addr + 48) | 1))
-				n = 8;
-		}
-		if (n > s->budget)
-			n = 2;
-	} else {
-		if (s->words[at & MASK] & 3) {
-			/* Not a header: being moved, or no pointer at all. */
+	if (n > s->budget || k + n > s->win_words)
+		return 1;
+	fresh = (bits(n) << k) & ~s->here;
+	s->here |= fresh;
+	s->budget -= n;
+	if (skip > 1 && SUBTAG(s->words[window_at(s) + k]) != config.layout.sub.map)
+		s->aside |= 1ull << k;
+	if (skip < n)
+		s->todo |= (bits(n - skip) << (k + skip)) & fresh;
+	return 0;
+}
+
+/* Look at one of the words that are to be looked at; 1: there is none. */
+static __always_inline int look(struct scratch *s)
+{
+	u64 todo = s->todo, w;
+
+	if (!todo)
+		return 1;
+	s->todo = todo & (todo - 1);
+	w = s->words[window_at(s) + lowest(todo)];
+	if (((w + 1) & 2) && mark(s, w))
+		put_off(s, w);
+	return 0;
+}
+
+static long look_on(u32 i, void *ctx)
+{
+	struct scratch *s = *(struct scratch **)ctx;
+
+	(void)i;
+	return look(s) || look(s) || look(s) || look(s);
+}
+
+/* Keep the next run of marked words, behind what is kept; 1: that was all. */
+static __always_inline int keep(struct scratch *s)
+{
+	u64 left = s->left, run;
+	u32 to = s->n, from = window_at(s), lo, n;
+
+	if (!left)
+		return 1;
+	lo = lowest(left);
+	run = left >> lo;
+	n = run == ~0ull ? 64 : lowest(run + 1);
+	s->left = left & ~(bits(n) << lo);
+	from += lo;
+	barrier_var(n);
+	if (to != from && n <= WINDOW)
+		bpf_probe_read_kernel(&s->words[to & MASK], 8 * n,
+				      &s->words[from]);
+	append(s, s->win_addr + 8 * lo, n);
+	return s->left == 0;
+}
+
+static long keep_on(u32 i, void *ctx)
+{
+	(void)i;
+	return keep(*(struct scratch **)ctx);
+}
+
+/* What a marked object refers to outside of the heap. */
+static __always_inline int one_aside(struct scratch *s)
+{
+	u64 aside = s->aside, bit = aside & -aside;
+
+	if (!aside)
+		return 1;
+	s->aside = aside ^ bit;
+	beside(s, s->win_from + count_bits(s->here & (bit - 1)));
+	return 0;
+}
+
+static long aside_on(u32 i, void *ctx)
+{
+	(void)i;
+	return one_aside(*(struct scratch **)ctx);
+}
+
+/* Look at the words of an object that is no window's. */
+static long scan(u32 i, void *ctx)
+{
+	struct scratch *s = *(struct scratch **)ctx;
+	u32 at = s->scan;
+	u64 w;
+
+	(void)i;
+	if (at >= s->scan_end)
+		return 1;
+	s->scan = at + 1;
+	w = s->words[at & MASK];
+	if ((w + 1) & 2)
+		put_off(s, w);
+	return 0;
+}
+
+/* Copy an object that is larger than the window or the budget. */
+static __always_inline void large(struct scratch *s, u64 w)
+{
+	u64 addr = w & ~7ull, n = 2, h;
+	u32 at = s->n, skip = 0, whole = 1;
+
+	if ((w & 3) == 2) {
+		h = s->words[at & MASK];
+		if (h & 3) {
 			s->flags |= SCOPE_F_TORN;
-			return 0;
+			return;
 		}
-		n = boxed_words(s, at);
+		n = boxed_words(h, s->words[(at & MASK) + 1]);
+		skip = 1 + raw_words(h);
 	}
 	if (n > s->budget) {
 		n = s->budget;
+		whole = 0;
 		s->flags |= SCOPE_F_CUT;
 	}
-	if (n > got) {
-		u64 more = n - got;
-
-		if (!room(s, n))
-			return 1;
-		barrier_var(more);
-		if (more > SCOPE_TERM_WORDS_MAX)
-			more = SCOPE_TERM_WORDS_MAX;
-		if (bpf_probe_read_user(&s->words[(at + got) & MASK], more * 8,
-					(void *)(addr + 8 * got))) {
-			s->flags |= SCOPE_F_TORN;
-			return 0;
-		}
+	barrier_var(n);
+	if (n > SCOPE_TERM_WORDS_MAX || !room(s, n)) {
+		s->flags |= SCOPE_F_CUT;
+		return;
+	}
+	if (bpf_probe_read_user(&s->words[at & MASK], 8 * n, (void *)addr)) {
+		s->flags |= SCOPE_F_TORN;
+		return;
 	}
 	s->budget -= n;
 	append(s, addr, n);
-	if ((w & 3) == 2 && n > 1)
+	if (whole && skip > 1)
 		beside(s, at);
+	s->scan = at + skip;
+	s->scan_end = at + n;
+	bpf_loop(SCOPE_TERM_WORDS_MAX, scan, &s, 0);
+}
+
+/* Read the window for w: where it begins, or, for a cell, as lists of
+ * immediates lie from their last cell to their first, around it. */
+static __always_inline int open_window(struct scratch *s, u64 w)
+{
+	u64 addr = w & ~7ull;
+	u32 at = s->n & MASK;
+
+	s->win_from = at;
+	s->win_at = at;
+	s->win_addr = addr;
+	s->win_words = WINDOW;
+	if ((w & 3) == 2) {
+		if (bpf_probe_read_user(&s->words[at], 8 * WINDOW,
+					(void *)addr) == 0)
+			return 0;
+	} else if (bpf_probe_read_user(&s->words[at], 8 * (BEFORE + WINDOW),
+				       (void *)(addr - 8 * BEFORE)) == 0) {
+		u64 tail = s->words[at + BEFORE + 1];
+
+		if ((tail & 3) == 1 && tail < addr)
+			s->win_addr = addr - 8 * BEFORE;
+		else
+			s->win_at = at + BEFORE;
+		return 0;
+	}
+	/* The end of a mapping: try the least. */
+	s->win_words = 2;
+	return bpf_probe_read_user(&s->words[at], 16, (void *)addr);
+}
+
+/* Copy what w points to, and what of that is near to it. 1: nothing more. */
+static __always_inline int island(struct scratch *s, u64 w)
+{
+	if (!s->budget || s->n + WINDOW > SCOPE_WORDS_MAX ||
+	    s->nsegs + WINDOW / 2 + 2 > SCOPE_SEGS_MAX) {
+		s->flags |= SCOPE_F_CUT;
+		return 1;
+	}
+	s->here = 0;
+	s->todo = 0;
+	s->aside = 0;
+	if (open_window(s, w)) {
+		s->flags |= SCOPE_F_TORN;
+		return 0;
+	}
+	if (mark(s, w)) {
+		large(s, w);
+		return 0;
+	}
+	if (!(look(s) || look(s) || look(s) || look(s)) && s->todo)
+		bpf_loop(WINDOW / 4, look_on, &s, 0);
+	s->left = s->here;
+	if (!keep(s))
+		bpf_loop(WINDOW / 2, keep_on, &s, 0);
+	if (s->aside)
+		bpf_loop(WINDOW, aside_on, &s, 0);
 	return 0;
 }
 
@@ -273,58 +471,41 @@ static __always_inline int within(u64 w, u64 seg)
 	return (w & ~7ull) - SCOPE_SEG_ADDR(seg) < 8 * SCOPE_SEG_WORDS(seg);
 }
 
-/* Look at one word, or step into the next segment. */
-static long step(u32 i, void *ctx)
+/* Whether what w points to is copied already, as far as it can be told soon. */
+static __always_inline int known(struct scratch *s, u64 w)
+{
+	u64 off = ((w & ~7ull) - s->win_addr) >> 3;
+
+	if (off < WINDOW && ((s->here >> (off & 63)) & 1))
+		return 1;
+	return within(w, s->segs[0]) || within(w, s->segs[1]) ||
+	       within(w, s->segs[2]) || within(w, s->segs[3]);
+}
+
+static long later(u32 i, void *ctx)
 {
 	struct scratch *s = *(struct scratch **)ctx;
-	u32 at = s->scan;
-	u64 w, seg, last;
+	u32 at = s->head;
+	u64 w;
 
 	(void)i;
-	if (s->root) {
-		w = s->root;
-		s->root = 0;
-		return object(s, w);
-	}
-	if (at >= s->n)
+	if (at >= s->tail)
 		return 1;
-	seg = s->segs[s->seg & (SCOPE_SEGS_MAX - 1)];
-	if (at >= s->seg_start + SCOPE_SEG_WORDS(seg)) {
-		s->seg_start += SCOPE_SEG_WORDS(seg);
-		s->seg++;
-		return s->seg > SCOPE_SEGS_MAX;
-	}
-	w = s->words[at & MASK];
-	s->scan = at + 1;
-	switch (w & 3) {
-	case 0:
-		s->scan += raw_words(w);
-		return 0;
-	case 1:
-	case 2:
-		/* Most of a message is in one block, and cells in runs: what
-		 * is here already is not copied again. */
-		last = s->segs[(s->nsegs - 1) & (SCOPE_SEGS_MAX - 1)];
-		if (within(w, seg) || within(w, last))
-			return 0;
-		return object(s, w);
-	default:
-		return 0;
-	}
+	s->head = at + 1;
+	w = s->queue[at & (QUEUE_MAX - 1)];
+	return known(s, w) ? 0 : island(s, w);
 }
 
 /* Copy a term and what it refers to, as far as the budget goes. Global, so
  * that the verifier goes through it once for all its callers. */
 __noinline int copy_term(struct scratch *s, u64 term)
 {
-	u32 tag = term & 3;
-
-	if (!s || !config.term_words || (tag != 1 && tag != 2))
+	if (!s || !config.term_words || !((term + 1) & 2))
 		return 0;
-	s->root = term;
-	bpf_loop(SCOPE_WORDS_MAX + SCOPE_SEGS_MAX, step, &s, 0);
-	s->root = 0;
-	s->scan = s->n;
+	s->head = 0;
+	s->tail = 0;
+	if (!island(s, term) && s->tail)
+		bpf_loop(QUEUE_MAX, later, &s, 0);
 	return 0;
 }
 

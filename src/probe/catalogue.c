@@ -59,8 +59,8 @@ static const struct source sources[] = {
 	  2, false, 0, 23, "erts_proc_sig_send_monitor_down" },
 	{ SCOPE_SITE_QUEUE_TAIL_23, SCOPE_PROG_SEND, SCOPE_GROUP_SEND,
 	  K(MSG_SEND), 5, false, 0, 23, NULL },
-	{ SCOPE_SITE_QUEUE_TAIL, SCOPE_PROG_SEND, SCOPE_GROUP_SEND, K(MSG_SEND),
-	  6, false, 24, 0, NULL },
+	{ SCOPE_SITE_QUEUE_TAIL, SCOPE_PROG_SEND_TAIL, SCOPE_GROUP_SEND,
+	  K(MSG_SEND), 6, false, 24, 0, NULL },
 	{ SCOPE_SITE_QUEUE_DIST, SCOPE_PROG_SEND, SCOPE_GROUP_SEND, K(MSG_SEND),
 	  6, false, 0, 0, "erts_queue_dist_message" },
 	{ SCOPE_SITE_ALIAS, SCOPE_PROG_SEND, SCOPE_GROUP_SEND, K(MSG_SEND), 4,
@@ -69,8 +69,9 @@ static const struct source sources[] = {
 	  false, 29, 0, "erts_proc_sig_send_altact_msg" },
 	{ SCOPE_SITE_RECEIVE, SCOPE_PROG_RECEIVE, SCOPE_GROUP_RECEIVE,
 	  K(MSG_RECEIVE), 1, false, 24, 0, "~beam_jit_remove_message" },
-	{ SCOPE_SITE_SAVE_MESSAGE, SCOPE_PROG_RECEIVE, SCOPE_GROUP_RECEIVE,
-	  K(MSG_RECEIVE), 2, false, 0, 0, "erts_save_message_in_proc" },
+	{ SCOPE_SITE_SAVE_MESSAGE, SCOPE_PROG_RECEIVE_SAVED,
+	  SCOPE_GROUP_RECEIVE, K(MSG_RECEIVE), 2, false, 0, 0,
+	  "erts_save_message_in_proc" },
 	{ SCOPE_SITE_GC, SCOPE_PROG_CALL, SCOPE_GROUP_GC, K(GC_END), 3, true, 0,
 	  0, NULL },
 	{ SCOPE_SITE_GC, SCOPE_PROG_CALL, SCOPE_GROUP_GC, K(GC_START), 3, true,
@@ -103,13 +104,18 @@ static const struct source sources[] = {
  * tail: nargs as the site's comment in scope/site.h. */
 static const struct {
 	enum scope_site site;
+	enum scope_prog prog;
 	unsigned nargs;
 	const char *symbol;
 } queues[] = {
-	{ SCOPE_SITE_QUEUE_MESSAGE, 5, "erts_queue_message" },
-	{ SCOPE_SITE_QUEUE_MESSAGE, 5, "erts_queue_message_token" },
-	{ SCOPE_SITE_QUEUE_PROC, 5, "erts_queue_proc_message" },
-	{ SCOPE_SITE_QUEUE_PROCS, 6, "erts_queue_proc_messages" },
+	{ SCOPE_SITE_QUEUE_MESSAGE, SCOPE_PROG_SEND_MESSAGE, 5,
+	  "erts_queue_message" },
+	{ SCOPE_SITE_QUEUE_MESSAGE, SCOPE_PROG_SEND_MESSAGE, 5,
+	  "erts_queue_message_token" },
+	{ SCOPE_SITE_QUEUE_PROC, SCOPE_PROG_SEND_PROC, 5,
+	  "erts_queue_proc_message" },
+	{ SCOPE_SITE_QUEUE_PROCS, SCOPE_PROG_SEND, 6,
+	  "erts_queue_proc_messages" },
 };
 
 const char *scope_prog_name(enum scope_prog prog)
@@ -247,6 +253,7 @@ static int add_queues(const struct scope_target *t, struct source src,
 			return -ENOENT;
 		*ret_how = sym.how;
 		src.site = queues[i].site;
+		src.prog = queues[i].prog;
 		src.nargs = queues[i].nargs;
 		if (add(t, &src, &sym, out) < 0)
 			return -ENOENT;

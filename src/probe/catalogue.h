@@ -16,8 +16,12 @@
 
 /* The programs of the BPF object. */
 #define SCOPE_PROGS(X)                                                         \
+	X(SEND_TAIL, "on_send_tail")                                           \
+	X(SEND_MESSAGE, "on_send_message")                                     \
+	X(SEND_PROC, "on_send_proc")                                           \
 	X(SEND, "on_send")                                                     \
 	X(RECEIVE, "on_receive")                                               \
+	X(RECEIVE_SAVED, "on_receive_saved")                                   \
 	X(PROC, "on_proc")                                                     \
 	X(LINK, "on_link")                                                     \
 	X(CALL, "on_call")                                                     \
