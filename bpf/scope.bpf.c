@@ -6,6 +6,7 @@
 #include "call.bpf.h"
 #include "code.bpf.h"
 #include "msg.bpf.h"
+#include "native.bpf.h"
 #include "proc.bpf.h"
 #include "sched.bpf.h"
 

@@ -25,7 +25,7 @@
  * X(number, SYMBOL, name, group, by default, says)
  *
  * Kinds 40 to 47 are made by the collector; the others come from the kernel
- * side. Free numbers: 21 to 39 and 48 to 63.
+ * side. Free numbers: 21 to 30, 32 to 39 and 48 to 63.
  */
 #define SCOPE_KINDS(X)                                                         \
 	X(1, PROC_SPAWN, "proc.spawn", PROC, 1, "a process was created")           \
@@ -52,6 +52,8 @@
 	  "a process went into hibernation")                                       \
 	X(20, HEAP_GROW, "heap.grow", GC, 0,                                       \
 	  "a process's heap grew or shrank in a collection")                       \
+	X(31, CALL, "call", CALL, 0,                                               \
+	  "a BIF or NIF returned, of those that can be watched")                   \
 	X(40, PROC_INFO, "proc.info", PROC, 1, "a process is introduced")          \
 	X(41, NODE_ATTACH, "node.attach", NODE, 1, "what is attached, from where") \
 	X(42, NODE_EXIT, "node.exit", NODE, 1, "the node ended")                   \
@@ -185,6 +187,12 @@ struct scope_rec {
 			__u64 size_after;
 			__u64 heap_after; /* words in use, both generations */
 		} hibernate;
+		struct {
+			__u64 module; /* Eterm atom; 0: not known */
+			__u64 function; /* Eterm atom */
+			__u64 arity;
+			__u64 duration_ns;
+		} call; /* what it is: the site */
 		struct {
 			__u64 entry;  /* address of the jit_code_entry; 0: none */
 			__u64 module; /* Eterm atom; 0: see entry */

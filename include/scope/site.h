@@ -88,6 +88,15 @@ enum scope_site {
 	SCOPE_SITE_UPDATE_RANGES,
 	/* erts_hibernate(c_p, reg) -> 1 when done */
 	SCOPE_SITE_HIBERNATE,
+	/* beam_jit_call_bif(c_p, reg, I, function, arity); its name is
+	 * c_p->current */
+	SCOPE_SITE_CALL_BIF,
+	/* beam_jit_call_nif(c_p, I, reg, function, library); its name is before
+	 * I, an ErtsCodeMFA */
+	SCOPE_SITE_CALL_NIF,
+	/* erts_call_dirty_bif(esdp, c_p, I, reg) and erts_call_dirty_nif(...) */
+	SCOPE_SITE_DIRTY_BIF,
+	SCOPE_SITE_DIRTY_NIF,
 	SCOPE_SITE_MAX,
 };
 

@@ -305,6 +305,9 @@ static void build(struct scope_decoder *d, const struct scope_rec *rec,
 	case SCOPE_KIND_PROC_HIBERNATE:
 		scope_decode_hibernate(d, rec, ev);
 		break;
+	case SCOPE_KIND_CALL:
+		scope_decode_call(rec, ev);
+		break;
 	case SCOPE_KIND_SCHED_IN:
 	case SCOPE_KIND_SCHED_OUT:
 		scope_decode_sched(d, rec, ev);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Scheduling: who was taken up, where, and why it was left. */
 #include "pipeline/decode_int.h"
+#include "scope/site.h"
 
 /* Process.flags: erl_process.h, the same in OTP 25 and 27: a dirty scheduler
  * is to copy literals, to hibernate, or to collect. */
@@ -108,4 +109,29 @@ void scope_decode_hibernate(struct scope_decoder *d,
 	if (!(rec->flags & SCOPE_F_PUT_OFF))
 		scope_event_add_u(ev, SCOPE_FIELD_SIZE_AFTER,
 				  rec->hibernate.size_after);
+}
+
+void scope_decode_call(const struct scope_rec *rec, struct scope_event *ev)
+{
+	struct scope_mfa mfa = { rec->call.module, rec->call.function,
+				 rec->call.arity };
+	bool dirty = rec->site == SCOPE_SITE_DIRTY_NIF ||
+		     rec->site == SCOPE_SITE_DIRTY_BIF;
+	const char *type = "bif";
+
+	if (scope_is_atom(mfa.module) && scope_is_atom(mfa.function) &&
+	    mfa.arity <= 255)
+		add_mfa(ev, SCOPE_FIELD_MFA, &mfa);
+	else
+		add_text(ev, SCOPE_FIELD_UNREADABLE, "mfa: it was not there");
+	scope_event_add_u(ev, SCOPE_FIELD_DURATION_NS, rec->call.duration_ns);
+	if (rec->site == SCOPE_SITE_DIRTY_NIF)
+		type = "dirty_nif";
+	else if (rec->site == SCOPE_SITE_DIRTY_BIF)
+		type = "dirty_bif";
+	else if (rec->site == SCOPE_SITE_CALL_NIF)
+		type = "nif";
+	add_text(ev, SCOPE_FIELD_CALL_TYPE, type);
+	if (dirty)
+		scope_event_add_u(ev, SCOPE_FIELD_DIRTY, 1);
 }

@@ -98,6 +98,14 @@ static const struct source sources[] = {
 	  0, true, 0, 0, "erl_create_process" },
 	{ SCOPE_SITE_SUSPEND, SCOPE_PROG_SCHED, SCOPE_GROUP_SCHED, K(SCHED_IN),
 	  2, false, 0, 0, NULL },
+	{ SCOPE_SITE_DIRTY_NIF, SCOPE_PROG_NATIVE, SCOPE_GROUP_CALL, K(CALL), 3,
+	  true, 0, 0, "erts_call_dirty_nif" },
+	{ SCOPE_SITE_DIRTY_BIF, SCOPE_PROG_NATIVE, SCOPE_GROUP_CALL, K(CALL), 3,
+	  true, 0, 0, "erts_call_dirty_bif" },
+	{ SCOPE_SITE_CALL_NIF, SCOPE_PROG_NATIVE, SCOPE_GROUP_CALL, K(CALL), 2,
+	  true, 24, 0, "~beam_jit_call_nif" },
+	{ SCOPE_SITE_CALL_BIF, SCOPE_PROG_NATIVE, SCOPE_GROUP_CALL, K(CALL), 1,
+	  true, 24, 0, "~beam_jit_call_bif" },
 };
 
 /* The functions that put messages into a queue, where they have no common
@@ -131,14 +139,21 @@ const char *scope_prog_name(enum scope_prog prog)
 
 bool scope_prog_is_return(enum scope_prog prog)
 {
-	return prog == SCOPE_PROG_RETURN || prog == SCOPE_PROG_SCHED_RETURN;
+	return prog == SCOPE_PROG_RETURN || prog == SCOPE_PROG_SCHED_RETURN ||
+	       prog == SCOPE_PROG_NATIVE_RETURN;
 }
 
 /* The program for the returns from what this one is entered at. */
 static enum scope_prog return_of(enum scope_prog prog)
 {
-	return prog == SCOPE_PROG_SCHED ? SCOPE_PROG_SCHED_RETURN :
-					  SCOPE_PROG_RETURN;
+	switch (prog) {
+	case SCOPE_PROG_SCHED:
+		return SCOPE_PROG_SCHED_RETURN;
+	case SCOPE_PROG_NATIVE:
+		return SCOPE_PROG_NATIVE_RETURN;
+	default:
+		return SCOPE_PROG_RETURN;
+	}
 }
 
 scope_kindset scope_catalogue_needs(scope_kindset wanted)

@@ -28,7 +28,9 @@
 	X(RETURN, "on_return")                                                 \
 	X(CODE, "on_code")                                                     \
 	X(SCHED, "on_sched")                                                   \
-	X(SCHED_RETURN, "on_sched_return")
+	X(SCHED_RETURN, "on_sched_return")                                     \
+	X(NATIVE, "on_native")                                                 \
+	X(NATIVE_RETURN, "on_native_return")
 
 enum scope_prog {
 #define X(sym, name) SCOPE_PROG_##sym,
@@ -47,6 +49,7 @@ enum scope_group {
 	SCOPE_GROUP_GC,
 	SCOPE_GROUP_CODE,
 	SCOPE_GROUP_SCHED,
+	SCOPE_GROUP_CALL,
 	SCOPE_GROUP_MAX,
 };
 

@@ -11,6 +11,7 @@
 #define GROUP_GC "gc"
 #define GROUP_CODE "code"
 #define GROUP_SCHED "sched"
+#define GROUP_CALL "call"
 #define GROUP_NODE "node"
 #define GROUP_STREAM "stream"
 

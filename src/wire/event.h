@@ -75,6 +75,8 @@ enum scope_type {
 	X(WAIT_NS, "wait_ns", UINT,                                            \
 	  "from enqueue to receive; from runnable to running")                 \
 	X(RUN_NS, "run_ns", UINT, "how long it ran")                           \
+	X(DURATION_NS, "duration_ns", UINT, "from call to return")             \
+	X(CALL_TYPE, "type", TEXT, "nif, bif, dirty_nif or dirty_bif")         \
 	X(STATE, "state", TEXT, "why it was left; how it is")                             \
 	X(MAILBOX, "mailbox", UINT, "messages left in the mailbox")            \
 	X(CORR, "corr", CORR, "same on a message's send and receive")          \

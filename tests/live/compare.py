@@ -335,6 +335,7 @@ class Compare:
         self._unloads()
         self._scheduling()
         self._heaps()
+        self._calls()
         self._losses()
         return self.faults
 
@@ -344,7 +345,7 @@ class Compare:
         self.by_key = collections.defaultdict(list)
         for ev in self.events:
             k = ev['kind']
-            if k in ('gc.end', 'heap.grow', 'code.unload', 'sched.in', 'sched.out'):
+            if k in ('gc.end', 'heap.grow', 'call', 'code.unload', 'sched.in', 'sched.out'):
                 continue  # counted apart
             if k == 'code.load':
                 if ev.get('module') not in t.modules:
@@ -659,6 +660,26 @@ class Compare:
                         for ev in have]
                 if have != want:
                     self.faults.append(f'heap of {f["pid"]} {f["first"]}: {have} instead of {want}')
+
+    def _calls(self):
+        have = collections.defaultdict(list)
+        for ev in self.events:
+            if ev['kind'] == 'call' and ev.get('pid') in self.truth.own:
+                if ev.get('dirty', False) != ev['type'].startswith('dirty'):
+                    self.faults.append(f'dirty is wrong: {brief(ev)}')
+                have[ev['pid'], ev.get('mfa'), ev['type']].append(ev['duration_ns'])
+        for f in self.truth.facts:
+            if f['t'] != 'calls':
+                continue
+            self._expect('call', f['n'])
+            ns = have.pop((f['pid'], f['mfa'], f['type']), [])
+            if len(ns) != f['n']:
+                self.faults.append(f'{len(ns)} calls of {f["type"]} {f["mfa"]} in {f["pid"]}, '
+                                   f'not {f["n"]}')
+            if min(ns, default=f['ns']) < f['ns']:
+                self.faults.append(f'{f["mfa"]} took {min(ns)} ns, less than {f["ns"]}')
+        for (pid, mfa, kind), ns in have.items():
+            self.faults.append(f'{len(ns)} calls of {kind} {mfa} in {pid} that it did not make')
 
     def _unloads(self):
         have = collections.Counter(e.get('module') for e in self.events

@@ -323,6 +323,24 @@ class Planted(unittest.TestCase):
         del self.events[n + 3]
         self.found('instead of')
 
+    def test_calls(self):
+        self.facts[0]['kinds'] += ['call']
+        self.facts += [{'t': 'calls', 'pid': ROOT, 'mfa': 'm:f/1', 'type': 'dirty_bif', 'n': 2,
+                        'ns': 1000}]
+        n = len(self.events)
+        self.events += [{'kind': 'call', 'pid': ROOT, 'mfa': 'm:f/1', 'type': 'dirty_bif',
+                         'dirty': True, 'duration_ns': 1000 + i} for i in (0, 1)]
+        self.assertEqual(faults(finish(self.events), self.facts), [])
+        for key, value, what in (('mfa', 'm:g/1', 'that it did not make'), ('type', 'nif', '1 calls of'),
+                                 ('dirty', False, 'dirty is wrong'), ('duration_ns', 999, 'took 999'),
+                                 ('pid', SINK, 'that it did not make')):
+            good = copy.deepcopy(self.events)
+            self.events[n][key] = value
+            self.found(what)
+            self.events = good
+        del self.events[n]
+        self.found('1 calls of')
+
     def test_a_failed_workload(self):
         self.facts.append({'t': 'failed', 'why': 'badmatch'})
         self.found('the workload failed')

@@ -49,6 +49,10 @@ static const char *const functions[] = {
 	"erts_schedule_process",
 	"bif erts_internal:suspend_process/2",
 	"erts_hibernate",
+	"erts_call_dirty_nif",
+	"erts_call_dirty_bif",
+	"~beam_jit_call_nif",
+	"~beam_jit_call_bif",
 	/* of the interpreter alone */
 	"process_main",
 	"erts_save_message_in_proc",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Records into events: scheduling. */
 #include "fake_target.h"
+#include "scope/site.h"
 
 #define DIRTY_TID 4003
 
@@ -212,6 +213,42 @@ static void heaps_grow_and_shrink(void **state)
 	is(0, "dirty", "true");
 }
 
+static void calls_of_native_code(void **state)
+{
+	static const struct {
+		enum scope_site site;
+		const char *type, *dirty;
+	} cases[] = {
+		{ SCOPE_SITE_CALL_BIF, "\"bif\"", NULL },
+		{ SCOPE_SITE_CALL_NIF, "\"nif\"", NULL },
+		{ SCOPE_SITE_DIRTY_BIF, "\"dirty_bif\"", "true" },
+		{ SCOPE_SITE_DIRTY_NIF, "\"dirty_nif\"", "true" },
+	};
+	struct scope_rec *rec;
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		rec = rec_of(SCOPE_KIND_CALL, 1000, pid_of(1));
+		rec->site = cases[i].site;
+		rec->call.module = atom("shop");
+		rec->call.function = atom("main");
+		rec->call.arity = 3;
+		rec->call.duration_ns = 99;
+		forget();
+		assert_int_equal(give(), 0);
+		is(0, "kind", "\"call\"");
+		is(0, "mfa", "\"shop:main/3\"");
+		is(0, "duration_ns", "99");
+		is(0, "type", cases[i].type);
+		is(0, "dirty", cases[i].dirty);
+	}
+	rec->call.module = 0;
+	forget();
+	assert_int_equal(give(), 0);
+	is(0, "mfa", NULL);
+	is(0, "unreadable", "\"mfa: it was not there\"");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +257,7 @@ int main(void)
 		T(why_it_was_left, 25),	 T(hibernation, 25),
 		T(a_hibernation_is_told, 25),
 		T(heaps_grow_and_shrink, 25),
+		T(calls_of_native_code, 25),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -220,6 +220,11 @@ static void make_scheduling(void)
 	ADD_U(ev, BLOCK_BEFORE, 610);
 	ADD_U(ev, BLOCK_AFTER, 233);
 	ADD_U(ev, NEED, 3);
+	ev = event(SCOPE_KIND_CALL, 12);
+	ADD_MFA(ev, MFA, "zlib", "deflate_nif", 4);
+	ADD_U(ev, DURATION_NS, 12345);
+	ADD_TEXT(ev, CALL_TYPE, "dirty_nif");
+	ADD_U(ev, DIRTY, 1);
 }
 
 static int make(void **state)

@@ -162,6 +162,9 @@ fact({hibernated, P, Words}) -> [{t, hibernated}, {pid, id(P)}, {words, Words}];
 fact({heap, P, A, B, Sizes}) ->
     [{t, heap}, {pid, id(P)}, {first, text(A)}, {last, text(B)},
      {sizes, [[{before, Before}, {then, Then}] || {Before, Then} <- Sizes]}];
+%% P called native code N times, each time for that long at least.
+fact({calls, P, MFA, Type, N, Ns}) ->
+    [{t, calls}, {pid, id(P)}, {mfa, mfa(MFA)}, {type, Type}, {n, N}, {ns, Ns}];
 fact({code_load, M, N}) -> [{t, code_load}, {module, M}, {functions, N}];
 fact({code_unload, M}) -> [{t, code_unload}, {module, M}];
 %% An event of that kind with these parties may be there, or not.
