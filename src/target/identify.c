@@ -148,15 +148,16 @@ static bool texts_at(struct scope_target *t, const char *p, size_t left)
  */
 static bool search_release(struct scope_target *t)
 {
-	static const char end[] = "linux-gnu";
+	static const char *const ends[] = { "linux-gnu", "linux-musl" };
 	size_t n;
 	const struct scope_elf_segment *s = scope_elf_segments(t->elf, &n);
 
-	for (size_t i = 0; i < n; i++) {
-		const uint8_t *p = s[i].bytes, *stop = p + s[i].filesz;
+	for (size_t i = 0; i < 2 * n; i++) {
+		const size_t len = strlen(ends[i % 2]) + 1;
+		const uint8_t *p = s[i / 2].bytes, *stop = p + s[i / 2].filesz;
 
-		while ((p = memmem(p, (size_t)(stop - p), end, sizeof(end)))) {
-			p += sizeof(end);
+		while ((p = memmem(p, (size_t)(stop - p), ends[i % 2], len))) {
+			p += len;
 			if (texts_at(t, (const char *)p, (size_t)(stop - p)))
 				return true;
 		}
@@ -262,9 +263,10 @@ static int check_release(struct scope_target *t, struct scope_err *err)
 	if ((otp != 23 && otp != 25 && otp != 27 && otp != 29) ||
 	    !scope_layout_of(otp))
 		return scope_fail(err, -ENOTSUP,
-				  "PID %d runs OTP %s, of which the layout is "
-				  "not known; OTP 23, 25, 27 and 29 are "
-				  "supported",
+				  "PID %d runs OTP %s, of which there is no "
+				  "table of structures in this build of "
+				  "scope-bpf (scripts/layout-table makes one); "
+				  "OTP 23, 25, 27 and 29 are supported",
 				  pid, t->otp);
 	t->info.hides_symbols = scope_elf_symbol(t->elf, "erts_proc", &s) < 0;
 	if (!t->info.hides_symbols)
