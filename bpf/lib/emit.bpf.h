@@ -32,6 +32,7 @@ struct scratch {
 	u32 flags;
 	u32 head, tail; /* of the queue */
 	u32 scan, scan_end; /* words to look at */
+	u32 object_raw;	    /* words of an object that are no terms */
 	u32 win_from;	/* where in words[] the window was read to */
 	u32 win_at;	/* where its word 0 is */
 	u32 win_words;	/* words of it that are there */
@@ -41,6 +42,7 @@ struct scratch {
 	u64 todo;	/* terms not yet looked at */
 	u64 aside;	/* headers of what has a part outside of the heap */
 	u64 left;	/* of `here`, not yet kept */
+	u64 object_words;
 	u64 last_end;	/* address after the last segment */
 	u64 queue[QUEUE_MAX]; /* pointers to what is not in the window */
 	u64 process[PROCESS_WORDS];

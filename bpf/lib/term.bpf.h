@@ -112,13 +112,20 @@ static __always_inline void raw_bytes(struct scratch *s, u64 addr, u64 len)
 }
 
 /* What the object at s->words[at] refers to outside of the heap. */
-static __always_inline void beside(struct scratch *s, u32 at)
+__noinline int beside(struct scratch *s, u32 at)
 {
 	const volatile struct scope_layout *l = &config.layout;
-	u64 h = s->words[at & MASK], w1 = s->words[(at + 1) & MASK];
-	u64 w2 = s->words[(at + 2) & MASK], w3 = s->words[(at + 3) & MASK];
-	u64 w4 = s->words[(at + 4) & MASK];
-	u32 sub = SUBTAG(h);
+	u64 h, w1, w2, w3, w4;
+	u32 sub;
+
+	if (!s)
+		return 0;
+	h = s->words[at & MASK];
+	w1 = s->words[(at + 1) & MASK];
+	w2 = s->words[(at + 2) & MASK];
+	w3 = s->words[(at + 3) & MASK];
+	w4 = s->words[(at + 4) & MASK];
+	sub = SUBTAG(h);
 
 	if (sub == l->sub.refc_bin) {
 		/* header, size, next, Binary *, bytes, flags */
@@ -161,6 +168,7 @@ static __always_inline void beside(struct scratch *s, u32 at)
 		   sub == l->sub.ext_ref) {
 		raw(s, w1 + l->node_sysname, 2);
 	}
+	return 0;
 }
 
 /* Words of the boxed object that begins with these two. */
@@ -269,8 +277,12 @@ static __always_inline int mark(struct scratch *s, u64 w)
 		n = 1 + (h >> 6);
 		skip = 1;
 		if (SUBTAG(h) != config.layout.sub.tuple) {
-			n = boxed_words(h, s->words[at + 1]);
-			skip += raw_words(h);
+			s->object_words = boxed_words(h, s->words[at + 1]);
+			s->object_raw = 1 + raw_words(h);
+			/* The verifier need not follow each kind of object on. */
+			barrier();
+			n = s->object_words;
+			skip = s->object_raw;
 		}
 	}
 	if (n > s->budget || k + n > s->win_words)
@@ -299,6 +311,7 @@ static __always_inline int look(struct scratch *s)
 	return 0;
 }
 
+/* Four at a time: the step of a loop costs as much as a word. */
 static long look_on(u32 i, void *ctx)
 {
 	struct scratch *s = *(struct scratch **)ctx;
@@ -437,9 +450,12 @@ static __always_inline int open_window(struct scratch *s, u64 w)
 	return bpf_probe_read_user(&s->words[at], 16, (void *)addr);
 }
 
-/* Copy what w points to, and what of that is near to it. 1: nothing more. */
-static __always_inline int island(struct scratch *s, u64 w)
+/* Copy what w points to, and what of that is near to it. 1: nothing more. This
+ * and the other functions that are global are verified once for all callers. */
+__noinline int island(struct scratch *s, u64 w)
 {
+	if (!s)
+		return 1;
 	if (!s->budget || s->n + WINDOW > SCOPE_WORDS_MAX ||
 	    s->nsegs + WINDOW / 2 + 2 > SCOPE_SEGS_MAX) {
 		s->flags |= SCOPE_F_CUT;
@@ -456,7 +472,7 @@ static __always_inline int island(struct scratch *s, u64 w)
 		large(s, w);
 		return 0;
 	}
-	if (!(look(s) || look(s) || look(s) || look(s)) && s->todo)
+	if (s->todo)
 		bpf_loop(WINDOW / 4, look_on, &s, 0);
 	s->left = s->here;
 	if (!keep(s))
@@ -493,11 +509,13 @@ static long later(u32 i, void *ctx)
 		return 1;
 	s->head = at + 1;
 	w = s->queue[at & (QUEUE_MAX - 1)];
-	return known(s, w) ? 0 : island(s, w);
+	/* A step's value is 0 or 1, as the verifier must see. */
+	if (known(s, w) || !island(s, w))
+		return 0;
+	return 1;
 }
 
-/* Copy a term and what it refers to, as far as the budget goes. Global, so
- * that the verifier goes through it once for all its callers. */
+/* Copy a term and what it refers to, as far as the budget goes. */
 __noinline int copy_term(struct scratch *s, u64 term)
 {
 	if (!s || !config.term_words || !((term + 1) & 2))
