@@ -18,6 +18,7 @@
 
 const struct scope_cmd *const scope_cmds[] = {
 	&scope_cmd_live,
+	&scope_cmd_doctor,
 	&scope_cmd_schema,
 	&scope_cmd_help,
 	&scope_cmd_completion,
@@ -29,7 +30,7 @@ const struct scope_cmd *const scope_cmds[] = {
 static const char *const later_cmds[] = {
 	"record", "query",   "show",	"state",   "sql",  "ps",    "top",
 	"stack",  "trace",   "profile", "analyze", "plan", "watch",
-	"explain", "serve",  "export",	"agent",   "hub",  "doctor", NULL,
+	"explain", "serve",  "export",	"agent",   "hub",  NULL,
 };
 static const char *const later_opts[] = {
 	"--filter", "-f",	 "--redact",   "--budget", "--sample",

@@ -107,7 +107,8 @@ uint64_t scope_calibration_cost(const struct scope_calibration *c,
 {
 	uint64_t ns = c->trap[site->insn];
 	bool has_terms = site->group != SCOPE_GROUP_GC &&
-			 site->group != SCOPE_GROUP_CODE;
+			 site->group != SCOPE_GROUP_CODE &&
+			 site->group != SCOPE_GROUP_SCHED;
 
 	if (term_words > SCOPE_CAL_TERM_WORDS)
 		term_words = SCOPE_CAL_TERM_WORDS;

@@ -294,7 +294,7 @@ static void answer(struct shared *s)
 		 * queue_messages(from, rcvr, locks, first, last, len) second. */
 		for (uint64_t i = 0; i < chunk; i++)
 			fn(s->fn == SCOPE_CAL_GC ? process : 0x133, process, 0,
-			   message, 0, 1);
+			   message, message + made_layout.m_next, 1);
 		n += chunk;
 		s->ns = cpu_now() - start;
 	} while (s->ns < s->for_ns && n + chunk <= s->max);

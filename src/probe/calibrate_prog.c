@@ -156,14 +156,14 @@ static void done(struct trial *t)
 int scope_cal_send_ns(struct scope_cal_child *child, unsigned words,
 		      uint32_t *ret_ns, struct scope_err *err)
 {
-	static const enum scope_prog progs[] = { SCOPE_PROG_SEND };
+	static const enum scope_prog progs[] = { SCOPE_PROG_SEND_TAIL };
 	struct scope_link *link = NULL;
 	struct trial t = { 0 };
 	int r = load(&t, SCOPE_KIND_BIT(SCOPE_KIND_MSG_SEND), words, progs, 1);
 
 	if (r == 0)
 		r = attach(&t, child, SCOPE_CAL_SEND, SCOPE_SITE_QUEUE_TAIL,
-			   SCOPE_PROG_SEND, false, &link, err);
+			   SCOPE_PROG_SEND_TAIL, false, &link, err);
 	if (r == 0)
 		r = measure(&t, child, SCOPE_CAL_SEND, ret_ns);
 	scope_link_free(link);

@@ -234,6 +234,9 @@ int scope_target_open(pid_t pid, struct scope_target **ret_target,
 	r = open_all(t, err);
 	if (r < 0)
 		return r;
+	t->info.symbols = t->info.hides_symbols	      ? "hidden; recovered" :
+			  scope_elf_has_symtab(t->elf) ? ".symtab" :
+							 ".dynsym";
 	*ret_target = scope_take(t);
 	return 0;
 }

@@ -35,6 +35,7 @@ struct scope_target_info {
 	const char *erts;  /* "13.1.5" */
 	const char *node;  /* "shop@host"; "nonode@nohost" when not alive */
 	const char *build_id; /* hex, or "" */
+	const char *symbols;  /* where names are from, for people; static */
 	bool jit;
 	bool hides_symbols; /* names are recovered: OTP 29 on, stripped */
 	bool has_build;	    /* there is a table of its build-id */

@@ -275,7 +275,15 @@ static void exit_codes_are_the_contract(void **state)
 		{ "scope-bpf schema --json", 2 },
 		{ "scope-bpf record -p 1 -o x", 2 },
 		{ "scope-bpf ps", 2 },
-		{ "scope-bpf doctor", 2 },
+		{ "scope-bpf doctor --help", 0 },
+		{ "scope-bpf doctor --version", 0 },
+		{ "scope-bpf doctor no-node-has-this-name-1b7e", 3 },
+		{ "scope-bpf doctor -p x", 2 },
+		{ "scope-bpf doctor 1 2", 2 },
+		{ "scope-bpf doctor -e nope", 2 },
+		{ "scope-bpf doctor --measure 0", 2 },
+		{ "scope-bpf doctor --measure 2h", 2 },
+		{ "scope-bpf doctor --color red", 2 },
 		{ "scope-bpf --strategy minimal", 2 },
 		{ "scope-bpf --nope", 2 },
 		{ "scope-bpf no-node-has-this-name-1b7e", 3 },
@@ -344,19 +352,25 @@ static int has_word(const char *text, const char *end, const char *what)
 	return 0;
 }
 
+/* In the command's own page where it has one. */
 static void the_man_page_has_every_option(void **state)
 {
-	const char *page = read_page("src/cli/man/scope-bpf.1");
-	const char *end = page + strlen(page);
 	char what[80];
 
 	(void)state;
 	for (const struct scope_cmd *const *c = scope_cmds; *c; c++) {
+		const char *page = read_page("src/cli/man/scope-bpf.1");
+
 		if (*(*c)->name) {
 			(void)snprintf(what, sizeof(what), ".It Cm %s",
 				       (*c)->name);
-			if (!has_word(page, end, what))
+			if (!has_word(page, page + strlen(page), what))
 				fail_msg("command %s", (*c)->name);
+			(void)snprintf(what, sizeof(what),
+				       "src/cli/man/scope-bpf-%s.1",
+				       (*c)->name);
+			if (access(what, R_OK) == 0)
+				page = read_page(what);
 		}
 		for (const struct scope_opt *o = (*c)->opts; o->name; o++) {
 			const char *at;
