@@ -3,6 +3,7 @@
  * The one BPF object of scope-bpf: a header per family of probes, all over the
  * same configuration, scratch space and rings. See README.md.
  */
+#include "attempt.bpf.h"
 #include "call.bpf.h"
 #include "code.bpf.h"
 #include "msg.bpf.h"

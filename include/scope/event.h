@@ -58,7 +58,9 @@
 	X(41, NODE_ATTACH, "node.attach", NODE, 1, "what is attached, from where") \
 	X(42, NODE_EXIT, "node.exit", NODE, 1, "the node ended")                   \
 	X(43, LOSS, "loss", STREAM, 1, "events were lost here")                    \
-	X(44, SUMMARY, "summary", STREAM, 1, "totals, the last line of a stream")
+	X(44, SUMMARY, "summary", STREAM, 1, "totals, the last line of a stream")  \
+	X(50, MSG_ATTEMPT, "msg.attempt", ATTEMPT, 0,                              \
+	  "a process sent a message, to whatever")
 
 enum scope_kind {
 	SCOPE_KIND_NONE = 0,
@@ -157,7 +159,8 @@ struct scope_rec {
 			__u64 msg;  /* Eterm, copied */
 			__u64 from; /* Eterm: sender as the VM notes it */
 			__u64 addr; /* address of the ErtsMessage; 0: not known */
-			__u64 alias; /* Eterm reference, copied; 0: none */
+			__u64 alias; /* Eterm reference, copied; 0: none;
+				      * attempt: what it was sent to, copied */
 			__u64 mailbox; /* receive: messages left behind it */
 		} msg;
 		struct {

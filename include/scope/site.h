@@ -97,6 +97,14 @@ enum scope_site {
 	/* erts_call_dirty_bif(esdp, c_p, I, reg) and erts_call_dirty_nif(...) */
 	SCOPE_SITE_DIRTY_BIF,
 	SCOPE_SITE_DIRTY_NIF,
+	/* erl_send(c_p, to, msg): the operator !, and send/2 */
+	SCOPE_SITE_SEND,
+	/* BIF erlang:send/3 (c_p, args, I) */
+	SCOPE_SITE_SEND_3,
+	/* erts_send_message(sender, receiver, locks, msg) */
+	SCOPE_SITE_HAND_PROCESS,
+	/* erts_port_command(c_p, flags, port, command, refp) */
+	SCOPE_SITE_HAND_PORT,
 	SCOPE_SITE_MAX,
 };
 
@@ -110,6 +118,7 @@ struct scope_bpf_config {
 	__u32 pad0;
 	__u64 am_complete; /* atom `complete`, for SCOPE_SITE_PURGE */
 	__u64 am_true;
+	__u64 am_noconnect, am_nosuspend; /* options of send/3 */
 	__u64 jit_descriptor; /* address of __jit_debug_descriptor */
 	/* The pid namespace that scope_rec.tid is of; ino 0: the initial one. */
 	__u64 pidns_dev, pidns_ino;

@@ -245,6 +245,7 @@ static uint64_t learn_before(struct scope_decoder *d,
 		break;
 	}
 	case SCOPE_KIND_MSG_SEND:
+	case SCOPE_KIND_MSG_ATTEMPT:
 	case SCOPE_KIND_PROC_EXIT_SIGNAL:
 		meet(d, pid, rec->ts_ns);
 		meet(d, rec->a[0], rec->ts_ns);
@@ -304,6 +305,9 @@ static void build(struct scope_decoder *d, const struct scope_rec *rec,
 		break;
 	case SCOPE_KIND_PROC_HIBERNATE:
 		scope_decode_hibernate(d, rec, ev);
+		break;
+	case SCOPE_KIND_MSG_ATTEMPT:
+		scope_decode_attempt(d, rec, ev);
 		break;
 	case SCOPE_KIND_CALL:
 		scope_decode_call(rec, ev);

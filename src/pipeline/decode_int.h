@@ -115,6 +115,8 @@ void scope_decode_heap(struct scope_decoder *d, const struct scope_rec *rec,
 void scope_decode_hibernate(struct scope_decoder *d,
 			    const struct scope_rec *rec,
 			    struct scope_event *ev);
+void scope_decode_attempt(struct scope_decoder *d, const struct scope_rec *rec,
+			  struct scope_event *ev);
 void scope_decode_call(const struct scope_rec *rec, struct scope_event *ev);
 void scope_decode_sched(struct scope_decoder *d, const struct scope_rec *rec,
 			struct scope_event *ev);

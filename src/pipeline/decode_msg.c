@@ -135,6 +135,81 @@ void scope_decode_send(struct scope_decoder *d, const struct scope_rec *rec,
 				  SCOPE_QUEUED_MESSAGE, &shape, rec->ts_ns);
 }
 
+/* Whether this is the atom of our own node's name. */
+static bool is_own_node(struct scope_decoder *d, uint64_t node)
+{
+	const char *own = scope_target_info(d->t)->node, *s;
+	size_t len;
+
+	s = scope_is_atom(node) ? scope_vm_atom(d->vm, node, &len) : NULL;
+	return s && own && len == strlen(own) && !memcmp(s, own, len);
+}
+
+/* A reference of this node: its number is 0. */
+static bool is_own_ref(struct scope_decoder *d, const struct scope_image *im,
+		       uint64_t ref)
+{
+	static const char own[] = "#Ref<0.";
+	char text[64];
+	struct scope_buf b = scope_buf_of(text, sizeof(text));
+
+	(void)scope_term_put_ident(d->vm, im, ref, SCOPE_SYNTAX_ERLANG, &b);
+	return b.len >= sizeof(own) - 1 && !memcmp(b.p, own, sizeof(own) - 1);
+}
+
+/*
+ * Why nobody was handed the message (bif.c, do_send, OTP 23 to 27); NULL: of
+ * what goes to an alias or to another node that is not known here.
+ */
+static const char *why_dropped(struct scope_decoder *d,
+			       const struct scope_image *im, uint64_t dest,
+			       bool is_alias)
+{
+	uint64_t name, node;
+
+	if (scope_is_pid(dest) || scope_is_atom(dest))
+		return "noproc";
+	if (scope_is_port(dest))
+		return "noport";
+	if (SCOPE_TAG(dest) != SCOPE_TAG_BOXED)
+		return "badarg";
+	if (is_alias || scope_term_tuple_arity(im, dest) < 0)
+		return NULL;
+	if (scope_term_tuple_arity(im, dest) != 2 ||
+	    scope_term_element(im, dest, 0, &name) < 0 ||
+	    scope_term_element(im, dest, 1, &node) < 0 ||
+	    !scope_is_atom(name) || !scope_is_atom(node))
+		return "badarg";
+	return is_own_node(d, node) ? "noproc" : NULL;
+}
+
+void scope_decode_attempt(struct scope_decoder *d, const struct scope_rec *rec,
+			  struct scope_event *ev)
+{
+	uint64_t dest = rec->msg.alias, to = rec->msg.to;
+	bool is_plain = scope_is_pid(dest) || scope_is_port(dest);
+	bool is_alias = !is_plain && SCOPE_TAG(dest) == SCOPE_TAG_BOXED &&
+			is_own_ref(d, &ev->image, dest);
+	const char *why = to ? NULL :
+			       why_dropped(d, &ev->image, dest, is_alias);
+
+	if (!to && is_plain)
+		to = dest;
+	if (to) {
+		add_term(ev, SCOPE_FIELD_TO, to);
+		scope_decode_name(d, ev, SCOPE_FIELD_TO_NAME, to);
+	}
+	if (dest && !is_plain &&
+	    (d->opts.term_words || SCOPE_TAG(dest) != SCOPE_TAG_BOXED))
+		add_term(ev, SCOPE_FIELD_DEST, dest);
+	if (d->opts.term_words)
+		add_term(ev, SCOPE_FIELD_MSG, rec->msg.msg);
+	if (why)
+		add_text(ev, SCOPE_FIELD_DROPPED, why);
+	if (is_alias)
+		scope_event_add_u(ev, SCOPE_FIELD_ALIAS, 1);
+}
+
 /* A digest of a reference's numbers, the same for every copy of it. */
 uint64_t scope_decode_ref_digest(struct scope_decoder *d, const struct scope_image *im,
 			   uint64_t ref)

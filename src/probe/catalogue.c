@@ -106,6 +106,14 @@ static const struct source sources[] = {
 	  true, 24, 0, "~beam_jit_call_nif" },
 	{ SCOPE_SITE_CALL_BIF, SCOPE_PROG_NATIVE, SCOPE_GROUP_CALL, K(CALL), 1,
 	  true, 24, 0, "~beam_jit_call_bif" },
+	{ SCOPE_SITE_SEND, SCOPE_PROG_ATTEMPT, SCOPE_GROUP_ATTEMPT,
+	  K(MSG_ATTEMPT), 3, true, 0, 0, "erl_send" },
+	{ SCOPE_SITE_SEND_3, SCOPE_PROG_ATTEMPT, SCOPE_GROUP_ATTEMPT,
+	  K(MSG_ATTEMPT), 2, true, 0, 0, NULL },
+	{ SCOPE_SITE_HAND_PROCESS, SCOPE_PROG_ATTEMPT, SCOPE_GROUP_ATTEMPT,
+	  K(MSG_ATTEMPT), 4, false, 0, 0, "erts_send_message" },
+	{ SCOPE_SITE_HAND_PORT, SCOPE_PROG_ATTEMPT, SCOPE_GROUP_ATTEMPT,
+	  K(MSG_ATTEMPT), 3, false, 0, 0, "erts_port_command" },
 };
 
 /* The functions that put messages into a queue, where they have no common
@@ -140,7 +148,8 @@ const char *scope_prog_name(enum scope_prog prog)
 bool scope_prog_is_return(enum scope_prog prog)
 {
 	return prog == SCOPE_PROG_RETURN || prog == SCOPE_PROG_SCHED_RETURN ||
-	       prog == SCOPE_PROG_NATIVE_RETURN;
+	       prog == SCOPE_PROG_NATIVE_RETURN ||
+	       prog == SCOPE_PROG_ATTEMPT_RETURN;
 }
 
 /* The program for the returns from what this one is entered at. */
@@ -151,6 +160,8 @@ static enum scope_prog return_of(enum scope_prog prog)
 		return SCOPE_PROG_SCHED_RETURN;
 	case SCOPE_PROG_NATIVE:
 		return SCOPE_PROG_NATIVE_RETURN;
+	case SCOPE_PROG_ATTEMPT:
+		return SCOPE_PROG_ATTEMPT_RETURN;
 	default:
 		return SCOPE_PROG_RETURN;
 	}
@@ -343,6 +354,12 @@ static int add_source(const struct scope_target *t, const struct source *src,
 		*ret_what = "erts_internal:purge_module/2";
 		if (scope_target_bif(t, "erts_internal", "purge_module", 2,
 				     &sym) < 0)
+			return -ENOENT;
+		sym.name = *ret_what;
+		return add(t, src, &sym, out);
+	case SCOPE_SITE_SEND_3:
+		*ret_what = "erlang:send/3";
+		if (scope_target_bif(t, "erlang", "send", 3, &sym) < 0)
 			return -ENOENT;
 		sym.name = *ret_what;
 		return add(t, src, &sym, out);

@@ -30,7 +30,9 @@
 	X(SCHED, "on_sched")                                                   \
 	X(SCHED_RETURN, "on_sched_return")                                     \
 	X(NATIVE, "on_native")                                                 \
-	X(NATIVE_RETURN, "on_native_return")
+	X(NATIVE_RETURN, "on_native_return")                                   \
+	X(ATTEMPT, "on_attempt")                                               \
+	X(ATTEMPT_RETURN, "on_attempt_return")
 
 enum scope_prog {
 #define X(sym, name) SCOPE_PROG_##sym,
@@ -50,6 +52,7 @@ enum scope_group {
 	SCOPE_GROUP_CODE,
 	SCOPE_GROUP_SCHED,
 	SCOPE_GROUP_CALL,
+	SCOPE_GROUP_ATTEMPT,
 	SCOPE_GROUP_MAX,
 };
 

@@ -86,6 +86,8 @@ static int configure(struct scope_probe *p, struct scope_target *t,
 	c->nrings = p->nrings;
 	c->filter = p->opts.filter;
 	c->am_true = scope_vm_find_atom(vm, "true", 8);
+	c->am_noconnect = scope_vm_find_atom(vm, "noconnect", 4096);
+	c->am_nosuspend = scope_vm_find_atom(vm, "nosuspend", 4096);
 	c->am_complete = scope_vm_find_atom(vm, "complete", 4096);
 	if (scope_target_symbol(t, "__jit_debug_descriptor", &sym) == 0)
 		p->jit_descriptor = sym.vaddr + scope_target_info(t)->bias;

@@ -12,6 +12,7 @@
 #define GROUP_CODE "code"
 #define GROUP_SCHED "sched"
 #define GROUP_CALL "call"
+#define GROUP_ATTEMPT "attempt"
 #define GROUP_NODE "node"
 #define GROUP_STREAM "stream"
 

@@ -47,6 +47,8 @@ enum scope_type {
 	X(PORT, "port", IDENT, "the port")                                     \
 	X(TO, "to", IDENT, "the other party that it went to")                  \
 	X(TO_NAME, "to_name", ATOM, "registered name of to")                   \
+	X(DEST, "dest", TERM,                                                  \
+	  "what it was sent to: a name, {Name,Node}, an alias")                \
 	X(MFA, "mfa", MFA, "function that the process runs")                   \
 	X(WHERE, "mfa", TEXT, "function that the process is in")               \
 	X(ARGS, "args", TERMS, "arguments of mfa")                             \
@@ -67,6 +69,8 @@ enum scope_type {
 	  "heap: code needed room; bif: after a BIF; forced; runtime")         \
 	X(VIA, "via", TEXT, "exit: by exit/2; link: along a link")             \
 	X(REF, "ref", TERM, "the monitor's reference")                         \
+	X(DROPPED, "dropped", TEXT,                                            \
+	  "noproc, noport: there was none; badarg: not a destination")         \
 	X(ALIAS, "alias", BOOL, "sent to an alias")                            \
 	X(ALIAS_REF, "alias_ref", IDENT, "the alias that it was sent to")      \
 	X(DIST, "dist", BOOL, "still in external format: no contents")         \

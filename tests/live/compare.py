@@ -242,6 +242,10 @@ def event_key(ev):
         return k, None, None, ev.get('module')
     if k == 'gc.end':
         return k, ev.get('pid'), None, bool(ev.get('major'))
+    if k == 'msg.attempt':
+        # What it was sent to; whom that was is said besides.
+        why = 'alias' if ev.get('alias') else ev.get('dropped', 'none')
+        return k, ev.get('pid'), ev.get('dest', ev.get('to')), ev.get('msg'), why
     if k == 'proc.hibernate':
         return k, ev.get('pid'), None, ev.get('mfa'), tuple(ev.get('args', ()))
     return None
@@ -270,6 +274,8 @@ def fact_key(f):
         return 'proc.down', f['pid'], f['from'], f['ref'], f['reason']
     if t in ('register', 'unregister'):
         return 'proc.' + t, f['pid'], None, f['name']
+    if t == 'attempt':
+        return 'msg.attempt', f['from'], f['to'], f['msg'], f['dropped']
     if t == 'hibernate' and 'args' in f:
         return 'proc.hibernate', f['pid'], None, f['mfa'], tuple(f['args'])
     if t == 'code_load':

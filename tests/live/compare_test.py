@@ -323,6 +323,25 @@ class Planted(unittest.TestCase):
         del self.events[n + 3]
         self.found('instead of')
 
+    def test_attempts(self):
+        self.facts[0]['kinds'] += ['msg.attempt']
+        self.facts += [
+            {'t': 'attempt', 'from': ROOT, 'to': 'nobody', 'msg': 'm', 'dropped': 'noproc'},
+            {'t': 'attempt', 'from': ROOT, 'to': SINK, 'msg': 'm', 'dropped': 'none'},
+            {'t': 'attempt', 'from': ROOT, 'to': '#Ref<0.1>', 'msg': 'm', 'dropped': 'alias'}]
+        n = len(self.events)
+        self.events += [
+            {'kind': 'msg.attempt', 'pid': ROOT, 'dest': 'nobody', 'msg': 'm', 'dropped': 'noproc'},
+            {'kind': 'msg.attempt', 'pid': ROOT, 'to': SINK, 'msg': 'm'},
+            {'kind': 'msg.attempt', 'pid': ROOT, 'dest': '#Ref<0.1>', 'msg': 'm', 'alias': True}]
+        self.assertEqual(faults(finish(self.events), self.facts), [])
+        for i, key, value in ((0, 'dropped', 'noport'), (0, 'dest', 'some'), (1, 'dropped', 'noproc'),
+                              (1, 'to', CHILD), (2, 'alias', False), (2, 'msg', 'x')):
+            good = copy.deepcopy(self.events)
+            self.events[n + i][key] = value
+            self.found('missing')
+            self.events = good
+
     def test_calls(self):
         self.facts[0]['kinds'] += ['call']
         self.facts += [{'t': 'calls', 'pid': ROOT, 'mfa': 'm:f/1', 'type': 'dirty_bif', 'n': 2,

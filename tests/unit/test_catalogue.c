@@ -53,6 +53,10 @@ static const char *const functions[] = {
 	"erts_call_dirty_bif",
 	"~beam_jit_call_nif",
 	"~beam_jit_call_bif",
+	"erl_send",
+	"bif erlang:send/3",
+	"erts_send_message",
+	"erts_port_command",
 	/* of the interpreter alone */
 	"process_main",
 	"erts_save_message_in_proc",

@@ -274,11 +274,99 @@ static void one_end_alone_has_no_number(void **state)
 	T(signals_become_messages, otp), \
 	T(one_end_alone_has_no_number, otp)
 
+static void attempt(uint64_t dest, uint64_t to)
+{
+	struct scope_rec *rec = rec_of(SCOPE_KIND_MSG_ATTEMPT, 1000, pid_of(1));
+
+	rec->msg.alias = dest;
+	rec->msg.to = to;
+	rec->msg.msg = fake_int(7);
+	forget();
+	assert_int_equal(give(), 0);
+	is(0, "kind", "\"msg.attempt\"");
+	is(0, "msg", "\"7\"");
+}
+
+static uint64_t named_at(const char *node)
+{
+	uint64_t two[2] = { atom("shop"), atom(node) };
+
+	return fake_tuple(&t->f, two, 2);
+}
+
+static void attempts_that_nobody_took(void **state)
+{
+	uint64_t three[3] = { atom("a"), atom("b"), atom("c") };
+	uint64_t odd[2] = { fake_int(1), atom("shop@here") };
+
+	(void)state;
+	t->info.node = "shop@here";
+	attempt(pid_of(2), 0);
+	is(0, "to", "\"<0.2.0>\"");
+	is(0, "dest", NULL);
+	is(0, "dropped", "\"noproc\"");
+	attempt(port_of(2), 0);
+	is(0, "dropped", "\"noport\"");
+	attempt(atom("shop"), 0);
+	is(0, "to", NULL);
+	is(0, "dest", "\"shop\"");
+	is(0, "dropped", "\"noproc\"");
+	attempt(named_at("shop@here"), 0);
+	is(0, "dest", "\"{shop,shop@here}\"");
+	is(0, "dropped", "\"noproc\"");
+	/* Of other nodes nothing is known, nor of aliases. */
+	attempt(named_at("shop@there"), 0);
+	is(0, "dropped", NULL);
+	attempt(fake_ref(&t->f, 1, 2, 3), 0);
+	is(0, "dropped", NULL);
+	is(0, "alias", "true");
+	/* What was not copied may be anything. */
+	attempt(0x10000 | SCOPE_TAG_BOXED, 0);
+	is(0, "dropped", NULL);
+	attempt(fake_int(17), 0);
+	is(0, "dropped", "\"badarg\"");
+	attempt(fake_tuple(&t->f, three, 3), 0);
+	is(0, "dropped", "\"badarg\"");
+	attempt(fake_tuple(&t->f, odd, 2), 0);
+	is(0, "dropped", "\"badarg\"");
+}
+
+static void attempts_that_arrived(void **state)
+{
+	uint64_t shop = alive(2, "shop");
+
+	(void)state;
+	t->info.node = "shop@here";
+	(void)rec_of(SCOPE_KIND_GC_START, 1, shop);
+	assert_int_equal(give(), 0);
+	attempt(shop, shop);
+	is(0, "to", "\"<0.2.0>\"");
+	is(0, "to_name", "\"shop\"");
+	is(0, "dest", NULL);
+	is(0, "dropped", NULL);
+	attempt(atom("shop"), shop);
+	is(0, "to", "\"<0.2.0>\"");
+	is(0, "dest", "\"shop\"");
+	is(0, "dropped", NULL);
+	attempt(named_at("shop@here"), port_of(3));
+	is(0, "to", "\"#Port<0.3>\"");
+	is(0, "dropped", NULL);
+	open_decoder(ALL, 0);
+	forget();
+	(void)rec_of(SCOPE_KIND_MSG_ATTEMPT, 1000, pid_of(1));
+	r.rec.msg.alias = r.rec.msg.to = shop;
+	assert_int_equal(give(), 0);
+	is(ngot - 1, "msg", NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TESTS(25),
 		TESTS(27),
+		T(attempts_that_nobody_took, 25),
+		T(attempts_that_nobody_took, 27),
+		T(attempts_that_arrived, 25),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,6 +33,8 @@ static void kinds_and_groups(void **state)
 	assert_true(parsed("msg.send") == (BIT(MSG_SEND) | own));
 	assert_true(parsed("msg") ==
 		    (BIT(MSG_SEND) | BIT(MSG_RECEIVE) | own));
+	/* It costs more than a send does: only by its own name. */
+	assert_true(parsed("msg.attempt") == (BIT(MSG_ATTEMPT) | own));
 	assert_true(parsed("gc,-gc.start") ==
 		    (BIT(GC_END) | BIT(HEAP_GROW) | own));
 	assert_true(parsed("default") == scope_kinds_default());

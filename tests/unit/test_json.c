@@ -225,6 +225,15 @@ static void make_scheduling(void)
 	ADD_U(ev, DURATION_NS, 12345);
 	ADD_TEXT(ev, CALL_TYPE, "dirty_nif");
 	ADD_U(ev, DIRTY, 1);
+	ev = event(SCOPE_KIND_MSG_ATTEMPT, 12);
+	ADD(ev, DEST, fake_atom(&fake, "db pool"));
+	ADD(ev, MSG, fake_atom(&fake, "hello"));
+	ADD_TEXT(ev, DROPPED, "noproc");
+	ev = event(SCOPE_KIND_MSG_ATTEMPT, 12);
+	ADD(ev, TO, pid(9));
+	ADD(ev, DEST, fake_ref(&fake, 1, 2, 3));
+	ADD(ev, MSG, missing());
+	ADD_U(ev, ALIAS, 1);
 }
 
 static int make(void **state)

@@ -165,6 +165,9 @@ fact({heap, P, A, B, Sizes}) ->
 %% P called native code N times, each time for that long at least.
 fact({calls, P, MFA, Type, N, Ns}) ->
     [{t, calls}, {pid, id(P)}, {mfa, mfa(MFA)}, {type, Type}, {n, N}, {ns, Ns}];
+%% From sent To, whatever that is; why nobody got it.
+fact({attempt, F, T, M, Dropped}) ->
+    [{t, attempt}, {from, id(F)}, {to, text(T)}, {msg, text(M)}, {dropped, Dropped}];
 fact({code_load, M, N}) -> [{t, code_load}, {module, M}, {functions, N}];
 fact({code_unload, M}) -> [{t, code_unload}, {module, M}];
 %% An event of that kind with these parties may be there, or not.
