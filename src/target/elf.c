@@ -47,10 +47,11 @@ static int read_header(struct scope_elf *e)
 		return -ENOEXEC;
 	e->elf = elf_memory((char *)e->file, e->len);
 	if (!e->elf || elf_kind(e->elf) != ELF_K_ELF ||
-	    gelf_getclass(e->elf) != ELFCLASS64 || !gelf_getehdr(e->elf, &eh))
+	    !gelf_getehdr(e->elf, &eh))
 		return -ENOEXEC;
-	if (eh.e_ident[EI_DATA] != ELFDATA2LSB || eh.e_machine != MACHINE)
-		return -ENOEXEC;
+	if (gelf_getclass(e->elf) != ELFCLASS64 ||
+	    eh.e_ident[EI_DATA] != ELFDATA2LSB || eh.e_machine != MACHINE)
+		return -ENOTSUP;
 	e->entry = eh.e_entry;
 	return 0;
 }

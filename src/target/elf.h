@@ -6,8 +6,8 @@
  *          process adds it. The file is read into memory once, so nothing
  *          that happens to it later can be seen or hurt.
  * Limits:  SCOPE_ELF_BYTES_MAX of file; tables are cut at the counts below.
- * Errors:  -ENOEXEC not an ELF file of this machine's kind; -EBADMSG it
- *          contradicts itself; -EFBIG; -ENOMEM; -ENOENT nothing found.
+ * Errors:  -ENOEXEC not an ELF file; -ENOTSUP one of another kind of
+ *          machine; -EBADMSG it contradicts itself; -EFBIG; -ENOMEM; -ENOENT nothing found.
  * Memory:  all that is returned is borrowed from the scope_elf.
  * Threads: constant after opening.
  * Source:  System V gABI chapters 4 and 5; LSB 5.0 core, "Exception frames".

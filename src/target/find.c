@@ -16,7 +16,7 @@
 
 /* "beam.smp", and what builds of several flavours are called:
  * "beam.debug.smp", "beam.emu.smp"… */
-static bool is_beam_name(const char *name)
+bool scope_find_is_beam_name(const char *name)
 {
 	size_t n = strlen(name);
 	static const char deleted[] = " (deleted)";
@@ -40,7 +40,7 @@ static bool is_beam(const char *proc, pid_t pid)
 	if (n >= 0) {
 		exe[n] = 0;
 		base = strrchr(exe, '/');
-		return is_beam_name(base ? base + 1 : exe);
+		return scope_find_is_beam_name(base ? base + 1 : exe);
 	}
 	/* Another user's: the name of the process must do. Any other reason
 	 * means that there is no program. */
@@ -50,7 +50,7 @@ static bool is_beam(const char *proc, pid_t pid)
 	n = scope_procfs_read(path, exe, sizeof(exe));
 	if (n > 0 && exe[n - 1] == '\n')
 		exe[n - 1] = 0;
-	return n > 0 && is_beam_name(exe);
+	return n > 0 && scope_find_is_beam_name(exe);
 }
 
 /* The command line may hold anything; what it says goes to terminals. */

@@ -5,6 +5,7 @@
 #ifndef SCOPE_TARGET_FIND_H
 #define SCOPE_TARGET_FIND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -31,5 +32,8 @@ int scope_find_pid(const char *name, pid_t *ret_pid, struct scope_err *err);
 int scope_find_nodes_in(const char *proc, struct scope_found *out, size_t max);
 int scope_find_among(const struct scope_found *nodes, size_t n,
 		     const char *name, pid_t *ret_pid, struct scope_err *err);
+
+/* Whether an executable is called as emulators are: "beam.smp" and kin. */
+bool scope_find_is_beam_name(const char *name);
 
 #endif

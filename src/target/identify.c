@@ -4,6 +4,7 @@
  * that are known. All of it is read from /proc and from the emulator's file;
  * none of the process's memory is needed.
  */
+#include <elf.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 
 #include "beam/layout.h"
 #include "target/builds.h"
+#include "target/find.h"
 #include "target/procfs.h"
 #include "target/target_int.h"
 
@@ -77,6 +79,25 @@ static int not_a_beam(struct scope_target *t, struct scope_err *err)
 			  (int)t->info.pid, t->path);
 }
 
+/* A program of another kind of machine, that a kernel can run beside its own.
+ * What it is is seen from its name alone. */
+static int other_machine(struct scope_target *t, int fd, struct scope_err *err)
+{
+	const char *base = strrchr(t->path, '/');
+	uint8_t id[EI_NIDENT] = { 0 };
+
+	if (!base || !scope_find_is_beam_name(base + 1))
+		return not_a_beam(t, err);
+	(void)!pread(fd, id, sizeof(id), 0);
+	return scope_fail(err, -ENOTSUP,
+			  "PID %d (%s) is %s emulator, whose structures are "
+			  "laid out differently; run it as a 64-bit program of "
+			  "this machine",
+			  (int)t->info.pid, t->path,
+			  id[EI_CLASS] == ELFCLASS32 ? "a 32-bit" :
+						       "another machine's");
+}
+
 static int open_exe(struct scope_target *t, struct scope_err *err)
 {
 	scope_autoclose int fd = -1;
@@ -98,6 +119,8 @@ static int open_exe(struct scope_target *t, struct scope_err *err)
 				  strerror(-r));
 	}
 	r = scope_elf_open(fd, &t->elf);
+	if (r == -ENOTSUP)
+		return other_machine(t, fd, err);
 	if (r == -ENOEXEC)
 		return not_a_beam(t, err);
 	if (r < 0)

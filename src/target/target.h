@@ -7,8 +7,9 @@
  *          verified layout and a scope_vm over its memory.
  * Errors:  with words in err: -ESRCH no such process; -ENOEXEC not a BEAM;
  *          -EPERM/-EACCES no right to look (the capability is named);
- *          -ENOTSUP an OTP release, flavour or layout that is not known, or a
- *          debug, lock-check or lock-counter build (what is missing is named);
+ *          -ENOTSUP an OTP release, flavour or layout that is not known, a
+ *          debug, lock-check or lock-counter build, or one of another kind of
+ *          machine (what is missing is named);
  *          -EAGAIN it does not come up, after 2 s.
  * Memory:  all returned pointers are borrowed from the target.
  * Threads: one owner; scope_target_read is safe from any thread.

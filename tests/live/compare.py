@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Hold a stream of events to what a workload knows of itself.
 
-    compare.py [--kinds LIST] [--at-least PCT] [--since-attach] STREAM [TRUTH]
+    compare.py [--kinds LIST] [--at-least PCT] [--since-attach]
+               [--unavailable LIST] STREAM [TRUTH]
 
 STREAM is what `scope-bpf --json` printed, TRUTH what live.erl wrote: a JSON
 object a line. Exits 0 when both agree; else prints what differs and exits 1.
@@ -19,6 +20,8 @@ to each receiver. Texts of terms are equal, but for the order of a map's keys.
 --kinds LIST: compare these kinds only, of those that the truth knows.
 --at-least PCT: events may be missing, as many as the summary says were lost,
 and no more than leaves PCT percent of them. None may be extra, or wrong.
+--unavailable LIST: kinds that this release may lack; what is on the list and
+said to be unavailable is not compared. Any other must be there.
 --since-attach: the workload was under way when the stream began. Of numbered
 messages all from some number on are there; nothing is extra, or wrong.
 """
@@ -314,9 +317,9 @@ class Truth:
 
 
 class Compare:
-    def __init__(self, stream, truth, at_least=None, since_attach=False):
+    def __init__(self, stream, truth, at_least=None, since_attach=False, lacks=()):
         self.stream, self.truth, self.at_least = stream, truth, at_least
-        self.since_attach = since_attach
+        self.since_attach, self.lacks = since_attach, lacks
         self.faults = []
         self.seen = collections.Counter()
         self.missing = collections.Counter()  # kind -> how many
@@ -326,6 +329,7 @@ class Compare:
     def run(self):
         if self.truth.failed:
             self.faults += [f'the workload failed: {w}' for w in self.truth.failed]
+        self._available()
         self.events = [e for e in self.stream.events if e['kind'] in self.truth.kinds]
         self._take()
         self._spawns_in_part()
@@ -342,8 +346,21 @@ class Compare:
         self._scheduling()
         self._heaps()
         self._calls()
+        self._places()
         self._losses()
         return self.faults
+
+    def _available(self):
+        """What can't be had is said with a reason, and only what may lack."""
+        attach = next((e for e in self.stream.events if e['kind'] == 'node.attach'), {})
+        said = attach.get('unavailable', {})
+        for kind, why in said.items():
+            if kind not in self.lacks or not why:
+                self.faults.append(f'{kind} is unavailable: {why}')
+        for kind in sorted(self.truth.kinds - set(said)):
+            if 'events' in attach and kind not in attach['events']:
+                self.faults.append(f'{kind} is neither attached nor said to be unavailable')
+        self.truth.kinds -= set(said)
 
     def _take(self):
         """The events that concern the truth, by key."""
@@ -351,7 +368,8 @@ class Compare:
         self.by_key = collections.defaultdict(list)
         for ev in self.events:
             k = ev['kind']
-            if k in ('gc.end', 'heap.grow', 'call', 'code.unload', 'sched.in', 'sched.out'):
+            if k in ('gc.end', 'heap.grow', 'call', 'code.unload', 'proc.info',
+                     'sched.in', 'sched.out'):
                 continue  # counted apart
             if k == 'code.load':
                 if ev.get('module') not in t.modules:
@@ -696,6 +714,17 @@ class Compare:
                 if not have[f['module']]:
                     self.faults.append(f'no code.unload of {f["module"]}')
 
+    def _places(self):
+        """Where processes stood when they were introduced."""
+        have = {e['pid']: e.get('current') for e in self.events if e['kind'] == 'proc.info'}
+        wrong = []
+        for f in self.truth.facts:
+            if f['t'] == 'at':
+                self._expect('proc.info')
+                if have.get(f['pid']) != f['mfa']:
+                    wrong.append(f'{f["pid"]} was in {f["mfa"]}, not {have.get(f["pid"])}')
+        self.faults += limited(wrong)
+
     def _scheduling(self):
         if 'sched.out' not in self.truth.kinds:
             return
@@ -832,6 +861,7 @@ def main():
     ap.add_argument('--kinds', metavar='LIST')
     ap.add_argument('--at-least', type=float, metavar='PCT')
     ap.add_argument('--since-attach', action='store_true')
+    ap.add_argument('--unavailable', metavar='LIST', default='')
     ap.add_argument('stream')
     ap.add_argument('truth', nargs='?')
     args = ap.parse_args()
@@ -844,7 +874,8 @@ def main():
             truth = Truth(f)
         if args.kinds:
             truth.kinds &= set(args.kinds.split(','))
-        cmp = Compare(stream, truth, args.at_least, args.since_attach)
+        cmp = Compare(stream, truth, args.at_least, args.since_attach,
+                      args.unavailable.split(','))
         faults += cmp.run()
         says += ', ' + ', '.join(f'{n} {k}' for k, n in sorted(cmp.expected.items()))
         for f in truth.facts:

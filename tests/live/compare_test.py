@@ -71,11 +71,11 @@ def finish(events, lost=None):
     return events
 
 
-def faults(events, facts, at_least=None, since_attach=False):
+def faults(events, facts, at_least=None, since_attach=False, lacks=()):
     stream = compare.Stream(json.dumps(e) for e in events)
     found = stream.check()
     truth = compare.Truth(json.dumps(f) for f in facts)
-    return found + compare.Compare(stream, truth, at_least, since_attach).run()
+    return found + compare.Compare(stream, truth, at_least, since_attach, lacks).run()
 
 
 def index(events, **want):
@@ -363,6 +363,27 @@ class Planted(unittest.TestCase):
     def test_a_failed_workload(self):
         self.facts.append({'t': 'failed', 'why': 'badmatch'})
         self.found('the workload failed')
+
+    def test_places(self):
+        self.facts[0]['kinds'].append('proc.info')
+        self.facts.append({'t': 'at', 'pid': SINK, 'mfa': 'm:f/1'})
+        self.found('was in m:f/1, not None')
+        self.events.append({'kind': 'proc.info', 'pid': SINK, 'current': 'm:f/1'})
+        self.assertEqual(faults(finish(self.events), self.facts), [])
+        self.events[-1]['current'] = 'm:f/2'
+        self.found('was in m:f/1, not m:f/2')
+
+    def test_unavailable(self):
+        self.facts[0]['kinds'].append('code.load')
+        self.events[0]['events'] = {k: 'uprobe f' for k in self.facts[0]['kinds'][:-1]}
+        self.found('code.load is neither attached nor said to be unavailable')
+        self.events[0]['unavailable'] = {'code.load': 'no source is known'}
+        self.found('code.load is unavailable: no source is known')
+        self.assertEqual(faults(finish(self.events), self.facts, lacks=('code.load',)), [])
+        # What nobody asked for is not on the list, either.
+        self.assertNotEqual(faults(finish(self.events), self.facts, lacks=('code.unload',)), [])
+        self.events[0]['unavailable'] = {'code.load': ''}
+        self.assertNotEqual(faults(finish(self.events), self.facts, lacks=('code.load',)), [])
 
     def test_maybe(self):
         self.events.append({'kind': 'msg.send', 'from': 'system', 'to': ROOT, 'msg': '{#Ref<1>,ok}'})

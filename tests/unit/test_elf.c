@@ -135,10 +135,10 @@ static void what_is_no_elf_is_refused(void **state)
 	assert_int_equal(scope_elf_parse("#!/bin/sh\n", 10, &e), -ENOEXEC);
 	tiny_elf(f);
 	f[EI_CLASS] = ELFCLASS32;
-	assert_int_equal(scope_elf_parse(f, sizeof(f), &e), -ENOEXEC);
+	assert_int_equal(scope_elf_parse(f, sizeof(f), &e), -ENOTSUP);
 	tiny_elf(f);
 	f[18] = EM_SPARC;
-	assert_int_equal(scope_elf_parse(f, sizeof(f), &e), -ENOEXEC);
+	assert_int_equal(scope_elf_parse(f, sizeof(f), &e), -ENOTSUP);
 	tiny_elf(f);
 	f[sizeof(Elf64_Ehdr) + 32 + 4] = 1; /* p_filesz of 4 GB and more */
 	assert_int_equal(scope_elf_parse(f, sizeof(f), &e), -EBADMSG);

@@ -109,6 +109,7 @@ facts() ->
 
 fact({own, P}) -> [{t, own}, {pid, id(P)}];
 fact({failed, W}) -> [{t, failed}, {why, text(W)}];
+fact({at, P, MFA}) -> [{t, at}, {pid, id(P)}, {mfa, mfa(MFA)}];
 fact({check, Kinds}) -> [{t, check}, {kinds, Kinds}];
 fact({rate, What, N, Ns}) -> [{t, rate}, {what, What}, {n, N}, {ns, Ns}];
 fact({send, F, {alias, Ref, P}, M}) ->
