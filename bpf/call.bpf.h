@@ -198,6 +198,7 @@ int on_call(struct scope_regs *ctx)
 		gc_entry(a1, &c);
 		break;
 	case SCOPE_SITE_HIBERNATE:
+	case SCOPE_SITE_HIBERNATE_29:
 		if (!in_set(word(a1), 0))
 			return 0;
 		kind = SCOPE_KIND_PROC_HIBERNATE;
@@ -265,8 +266,10 @@ static __always_inline void spawned(struct call *c, u64 child)
 	finish(s);
 }
 
-/* The arguments lie where they are kept until it wakes: they have moved. */
-static __always_inline void hibernated(struct call *c)
+/* The arguments lie where they are kept until it wakes: they have moved. With
+ * hibernate/0 (arity 0) there are none, nor a function: it goes on where it
+ * was. */
+static __always_inline void hibernated(struct call *c, u32 arity)
 {
 	const volatile struct scope_layout *l = &config.layout;
 	u64 p = c->a[0], regs = p + l->p_def_arg_reg;
@@ -279,10 +282,12 @@ static __always_inline void hibernated(struct call *c)
 		return;
 	read_heap(p, &h);
 	s->rec.pid = word(p);
-	s->rec.hibernate.module = word(regs);
-	s->rec.hibernate.function = word(regs + 8);
-	s->rec.hibernate.args = word(regs + 16);
-	s->rec.hibernate.arity = length(s->rec.hibernate.args);
+	if (arity == 3) {
+		s->rec.hibernate.module = word(regs);
+		s->rec.hibernate.function = word(regs + 8);
+		s->rec.hibernate.args = word(regs + 16);
+		s->rec.hibernate.arity = length(s->rec.hibernate.args);
+	}
 	s->rec.hibernate.size_before = c->before.size;
 	s->rec.hibernate.size_after = h.size;
 	s->rec.hibernate.heap_after = h.used;
@@ -339,7 +344,10 @@ int on_return(struct scope_regs *ctx)
 		break;
 	case SCOPE_SITE_HIBERNATE:
 		if ((u32)ret)
-			hibernated(&c);
+			hibernated(&c, 3);
+		break;
+	case SCOPE_SITE_HIBERNATE_29:
+		hibernated(&c, (u32)c.a[2]);
 		break;
 	case SCOPE_SITE_PURGE:
 		/* Code is of no process. */

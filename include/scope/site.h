@@ -88,6 +88,9 @@ enum scope_site {
 	SCOPE_SITE_UPDATE_RANGES,
 	/* erts_hibernate(c_p, reg) -> 1 when done */
 	SCOPE_SITE_HIBERNATE,
+	/* erts_hibernate(c_p, reg, arity), which does it: 3 for hibernate/3, 0
+	 * for hibernate/0 */
+	SCOPE_SITE_HIBERNATE_29,
 	/* beam_jit_call_bif(c_p, reg, I, function, arity); its name is
 	 * c_p->current */
 	SCOPE_SITE_CALL_BIF,

@@ -95,7 +95,7 @@ void scope_decode_hibernate(struct scope_decoder *d,
 	if (scope_is_atom(mfa.module) && scope_is_atom(mfa.function) &&
 	    mfa.arity <= 255)
 		add_mfa(ev, SCOPE_FIELD_MFA, &mfa);
-	if (d->opts.term_words)
+	if (d->opts.term_words && rec->hibernate.args)
 		add_term(ev, SCOPE_FIELD_ARGS, rec->hibernate.args);
 	if (rec->flags & SCOPE_F_AWAKE)
 		add_text(ev, SCOPE_FIELD_STATE, "runnable");

@@ -80,6 +80,8 @@ static const struct source sources[] = {
 	  0, 0, NULL },
 	{ SCOPE_SITE_HIBERNATE, SCOPE_PROG_CALL, SCOPE_GROUP_PROC,
 	  K(PROC_HIBERNATE), 2, true, 0, 28, "erts_hibernate" },
+	{ SCOPE_SITE_HIBERNATE_29, SCOPE_PROG_CALL, SCOPE_GROUP_PROC,
+	  K(PROC_HIBERNATE), 3, true, 29, 0, "erts_hibernate" },
 	{ SCOPE_SITE_JIT_CODE, SCOPE_PROG_CODE, SCOPE_GROUP_CODE, K(CODE_LOAD),
 	  0, false, 24, 0, "__jit_debug_register_code" },
 	{ SCOPE_SITE_UPDATE_RANGES, SCOPE_PROG_CODE, SCOPE_GROUP_CODE,

@@ -127,19 +127,20 @@ node() {
 		-eval "live:main([\"$module\", \"$ndir\"$args])."
 }
 
-# The host's emulator with another word about itself.
+# The release's emulator with another word about itself.
 patched_emulator() {
-	local bin
-	bin=$(erl -noinput -eval 'io:put_chars(os:getenv("BINDIR")), halt().')
-	mkdir -p "$tmp/emu"
-	ln -sf "$bin"/* "$tmp/emu"
-	rm -f "$tmp/emu/beam.smp"
-	"$here/patch_emu.py" "$bin/beam.smp" "$tmp/emu/beam.smp" "$emulator" ||
-		fail "no such emulator"
-	chmod 755 "$tmp/emu/beam.smp"
-	env_more=(ROOTDIR="$(dirname "$(dirname "$bin")")" BINDIR="$tmp/emu"
+	local bin emu=$ndir/emu
+	bin=$(chroot "${root:-/}" env -i PATH=/usr/bin:/bin HOME=/tmp erl \
+		-noinput -eval 'io:put_chars(os:getenv("BINDIR")), halt().')
+	mkdir -p "$root$emu"
+	cp -R "$root$bin"/. "$root$emu"
+	rm -f "$root$emu/beam.smp"
+	"$here/patch_emu.py" "$root$bin/beam.smp" "$root$emu/beam.smp" \
+		"$emulator" || fail "no such emulator"
+	chmod 755 "$root$emu/beam.smp"
+	env_more=(ROOTDIR="$(dirname "$(dirname "$bin")")" BINDIR="$emu"
 		EMU=beam PROGNAME=erl)
-	erl=$tmp/emu/erlexec
+	erl=$emu/erlexec
 }
 
 go() {
@@ -311,16 +312,26 @@ one() { # NAME: runs in a subshell; prints, and exits with the verdict
 	: >"$out"
 	trap tidy EXIT
 	trap 'exit 1' INT TERM
-	[ -n "$root" ] || fail "there is no OTP $otp here: $(cat "$results/otp.log")"
-	# "/" is written as nothing, so that paths can be put behind it.
-	[ "$root" != / ] || root=
-	compiled=$results/ebin-$otp
-	compile
+	have_release
 	if declare -F "t_$name" >/dev/null; then
 		"t_$name"
 	else
 		"o_$name"
 	fi
+}
+
+have_release() {
+	[ -n "$root" ] || fail "there is no OTP $otp here: $(cat "$results/otp.log")"
+	# "/" is written as nothing, so that paths can be put behind it.
+	[ "$root" != / ] || root=
+	compiled=$results/ebin-$otp
+	compile
+}
+
+# on_release OTP: of a scenario that is one release's alone.
+on_release() {
+	otp=$1 root=${roots[$1]-}
+	have_release
 }
 
 # Workloads, by the compiler of the release that runs them.
@@ -330,7 +341,7 @@ compile() {
 	dir=$(mktemp -d "$root/tmp/scope-live.XXXXXX")
 	cp "$here"/erl/*.erl "$dir"
 	chroot "${root:-/}" env -i PATH=/usr/bin:/bin HOME=/tmp LANG=C.UTF-8 \
-		sh -c "cd '${dir#"$root"}' && erlc -Werror *.erl" ||
+		sh -c "cd '${dir#"$root"}' && erlc -Werror +nowarn_deprecated_catch *.erl" ||
 		fail "the workloads do not compile"
 	mkdir -p "$compiled"
 	cp "$dir"/*.beam "$compiled"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """patch_emu.py FROM TO SYMBOL=VALUE…: a copy of an emulator that says something
 else of itself. VALUE: a number (32 bits) or a text of at most the symbol's
-size."""
+size. `build-id=HEX`: of another build, or none."""
 import struct
 import sys
 
@@ -33,10 +33,21 @@ def file_offset(elf, vaddr):
     raise SystemExit(f'{vaddr:#x} is in no section')
 
 
+def set_build_id(elf, value):
+    for s in sections(bytes(elf)):
+        if s[1] == 7 and elf[s[4] + 8:s[4] + 16] == b'\3\0\0\0GNU\0':
+            at, size = s[4] + 16, s[5] - 16
+            elf[at:at + size] = bytes.fromhex(value).ljust(size, b'\0')
+            return
+    raise SystemExit('no build-id')
+
+
 def main():
     with open(sys.argv[1], 'rb') as f:
         elf = bytearray(f.read())
     wanted = dict(a.split('=') for a in sys.argv[3:])
+    if 'build-id' in wanted:
+        set_build_id(elf, wanted.pop('build-id'))
     for name, vaddr, size in symbols(bytes(elf)):
         value = wanted.pop(name, None)
         if value is None:

@@ -175,6 +175,16 @@ static void a_hibernation_is_told(void **state)
 	is(0, "heap_size_before_words", "233");
 	is(0, "heap_size_after_words", "12");
 	is(0, "truncated", "false");
+	/* By hibernate/0: it goes on where it was. */
+	open_decoder(ALL, 64);
+	memset(&rec->hibernate, 0, sizeof(rec->hibernate));
+	rec->hibernate.size_before = 233;
+	rec->hibernate.size_after = 12;
+	assert_int_equal(give(), 0);
+	is(0, "mfa", NULL);
+	is(0, "args", NULL);
+	is(0, "state", "\"hibernating\"");
+	is(0, "heap_size_after_words", "12");
 	/* It goes on at once; and a dirty scheduler is to collect it. */
 	open_decoder(ALL, 0);
 	rec->hibernate.module = fake_int(1);

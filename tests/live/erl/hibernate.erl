@@ -25,10 +25,16 @@ run(_) ->
     own(S),
     [begin
          ok = gen_server:call(S, rest),
-         %% gen_server:loop hibernates with the arguments of its own.
-         note({hibernate, S, {proc_lib, wake_up, 3}, any})
+         %% With the arguments of its own loop, or by hibernate/0.
+         note({hibernate, S, wakes_in(), any})
      end || _ <- lists:seq(1, 4)],
     receive after 50 -> ok end.
+
+wakes_in() ->
+    case erlang:function_exported(erlang, hibernate, 0) of
+        true -> none;
+        false -> {proc_lib, wake_up, 3}
+    end.
 
 %% Its memory is asked for while it sleeps, and is what the event says.
 plain(P, N) ->

@@ -155,6 +155,7 @@ fact({sched_reds, P, A, B, N}) ->
     [{t, sched_reds}, {pid, id(P)}, {first, text(A)}, {last, text(B)}, {n, N}];
 fact({sched_own, P}) -> [{t, sched_own}, {pid, id(P)}];
 %% P hibernated, to wake in that function; it held so many words then.
+fact({hibernate, P, none, any}) -> [{t, hibernate}, {pid, id(P)}, {mfa, null}];
 fact({hibernate, P, MFA, any}) -> [{t, hibernate}, {pid, id(P)}, {mfa, mfa(MFA)}];
 fact({hibernate, P, MFA, Args}) ->
     [{t, hibernate}, {pid, id(P)}, {mfa, mfa(MFA)}, {args, [text(A) || A <- Args]}];
@@ -190,6 +191,7 @@ json([{K, _} | _] = Object) when is_atom(K) ->
 json(L) when is_list(L) -> [$[, lists:join($,, [json(V) || V <- L]), $]];
 json(true) -> "true";
 json(false) -> "false";
+json(null) -> "null";
 json(A) when is_atom(A) -> json(atom_to_binary(A));
 json(N) when is_integer(N) -> integer_to_binary(N);
 json(B) when is_binary(B) -> [$", [escape(C) || <<C>> <= B], $"].
