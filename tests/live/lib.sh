@@ -138,7 +138,7 @@ patched_emulator() {
 	"$here/patch_emu.py" "$root$bin/beam.smp" "$root$emu/beam.smp" \
 		"$emulator" || fail "no such emulator"
 	chmod 755 "$root$emu/beam.smp"
-	env_more=(ROOTDIR="$(dirname "$(dirname "$bin")")" BINDIR="$emu"
+	env_more+=(ROOTDIR="$(dirname "$(dirname "$bin")")" BINDIR="$emu"
 		EMU=beam PROGNAME=erl)
 	erl=$emu/erlexec
 }
