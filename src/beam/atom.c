@@ -18,6 +18,7 @@
 #define SEG_BITS 10
 #define ATOM_BYTES_MAX (255 * 4) /* 255 characters */
 #define CHUNK_BYTES 65536u
+#define LOOSE_FIRST (1ull << 40) /* no table has as many */
 
 struct chunk {
 	struct chunk *next;
@@ -27,6 +28,8 @@ struct chunk {
 
 struct scope_atoms {
 	struct scope_map *texts; /* atom word -> address of its length pair */
+	struct scope_map *words; /* hash of a text -> atom word */
+	unsigned loose;		 /* atoms of our own, from LOOSE_FIRST on */
 	struct chunk *chunks;
 	uint64_t table;	    /* erts_atom_table as of which seg_table was read */
 	uint64_t seg_table; /* 0: not yet read */
@@ -41,7 +44,10 @@ struct scope_atoms *scope_atoms_new(void)
 	if (!a)
 		return NULL;
 	a->texts = scope_map_new(SCOPE_ATOMS_MAX);
-	if (!a->texts) {
+	a->words = scope_map_new(SCOPE_ATOMS_MAX);
+	if (!a->texts || !a->words) {
+		scope_map_free(a->texts);
+		scope_map_free(a->words);
 		free(a);
 		return NULL;
 	}
@@ -59,7 +65,18 @@ void scope_atoms_free(struct scope_atoms *a)
 		free(c);
 	}
 	scope_map_free(a->texts);
+	scope_map_free(a->words);
 	free(a);
+}
+
+/* Never 0. Two texts may have the same: the caller compares. */
+static uint64_t hash_of(const char *text, size_t len)
+{
+	uint64_t h = 14695981039346656037ull;
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ (uint8_t)text[i]) * 1099511628211ull;
+	return h ? h : 1;
 }
 
 static int read_u64(struct scope_vm *vm, uint64_t addr, uint64_t *ret)
@@ -174,6 +191,7 @@ static const char *keep(struct scope_atoms *a, uint64_t atom, const char *text,
 	at[1] = (char)(len & 255);
 	memcpy(at + 2, text, len);
 	c->used += len + 2;
+	(void)scope_map_put(a->words, hash_of(text, len), atom);
 	return at + 2;
 }
 
@@ -235,4 +253,38 @@ uint64_t scope_vm_find_atom(struct scope_vm *vm, const char *text,
 			return atom;
 	}
 	return 0;
+}
+
+static uint64_t known(struct scope_vm *vm, const char *text, size_t len)
+{
+	uint64_t atom;
+	const char *s;
+	size_t n;
+
+	if (!scope_map_get(vm->atoms->words, hash_of(text, len), &atom))
+		return 0;
+	s = scope_vm_atom(vm, atom, &n);
+	return s && n == len && !memcmp(s, text, len) ? atom : 0;
+}
+
+uint64_t scope_vm_atom_of(struct scope_vm *vm, const char *text, size_t len)
+{
+	struct scope_atoms *a = vm->atoms;
+	uint64_t atom;
+
+	if (len > ATOM_BYTES_MAX || !scope_utf8_valid(text, len))
+		return 0;
+	atom = known(vm, text, len);
+	if (atom && atom >> 6 < LOOSE_FIRST)
+		return atom;
+	/* Not looked at so far, or new in the table. */
+	if (scope_vm_follow_atoms(vm, SCOPE_ATOMS_MAX))
+		atom = known(vm, text, len);
+	if (atom || a->loose == SCOPE_LOOSE_MAX)
+		return atom;
+	atom = (LOOSE_FIRST + a->loose) << 6 | 0x0b;
+	if (!keep(a, atom, text, len))
+		return 0;
+	a->loose++;
+	return atom;
 }

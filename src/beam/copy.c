@@ -16,6 +16,7 @@
 #include "beam/copy.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define POS_BIG 2 /* a bignum's subtag, in all releases */
 #define HEAP_BIN_WORDS (2 + SCOPE_BIN_BYTES / 8)
@@ -317,17 +318,29 @@ static size_t pass(const struct copying *c, size_t at)
 unsigned scope_copy_term(struct scope_vm *vm, uint64_t term, unsigned words,
 			 struct scope_copy *ret_copy)
 {
+	ret_copy->image = (struct scope_image){
+		.words = ret_copy->words,
+		.segs = ret_copy->segs,
+	};
+	return scope_copy_more(vm, term, words, ret_copy);
+}
+
+unsigned scope_copy_more(struct scope_vm *vm, uint64_t term, unsigned words,
+			 struct scope_copy *copy)
+{
 	struct copying c = {
 		.vm = vm,
 		.l = vm->layout,
-		.to = ret_copy,
+		.to = copy,
+		.nwords = copy->image.nwords,
+		.nsegs = copy->image.nsegs,
 		.left = words,
 	};
-	size_t at = 0;
+	size_t at = c.nwords;
 
 	follow(&c, term);
 	while (at < c.nwords && !c.done) {
-		uint64_t word = ret_copy->words[at];
+		uint64_t word = copy->words[at];
 
 		if (SCOPE_TAG(word) == SCOPE_TAG_HEADER) {
 			at += pass(&c, at);
@@ -336,11 +349,28 @@ unsigned scope_copy_term(struct scope_vm *vm, uint64_t term, unsigned words,
 		follow(&c, word);
 		at++;
 	}
-	ret_copy->image = (struct scope_image){
-		.words = ret_copy->words,
-		.segs = ret_copy->segs,
-		.nwords = c.nwords,
-		.nsegs = c.nsegs,
-	};
+	copy->image.nwords = c.nwords;
+	copy->image.nsegs = c.nsegs;
 	return c.flags;
+}
+
+int scope_image_read(void *image, uint64_t addr, void *buf, size_t len)
+{
+	const struct scope_image *im = image;
+	size_t at = 0;
+
+	for (size_t i = 0; i < im->nsegs && at < im->nwords; i++) {
+		uint64_t from = SCOPE_SEG_ADDR(im->segs[i]);
+		uint64_t n = SCOPE_SEG_WORDS(im->segs[i]);
+
+		if (n > im->nwords - at)
+			n = im->nwords - at;
+		if (from && addr - from < 8 * n && len <= 8 * n - (addr - from)) {
+			memcpy(buf, (const char *)(im->words + at) +
+					    (addr - from), len);
+			return 0;
+		}
+		at += n;
+	}
+	return -EFAULT;
 }

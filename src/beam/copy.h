@@ -25,5 +25,12 @@ struct scope_copy {
 
 unsigned scope_copy_term(struct scope_vm *vm, uint64_t term, unsigned words,
 			 struct scope_copy *ret_copy);
+/* Another term into the same image, with a budget of its own. */
+unsigned scope_copy_more(struct scope_vm *vm, uint64_t term, unsigned words,
+			 struct scope_copy *copy);
+
+/* scope_read_fn over an image, which is the arg: so that what is in one can be
+ * copied as what is in a target's memory. */
+int scope_image_read(void *image, uint64_t addr, void *buf, size_t len);
 
 #endif

@@ -17,6 +17,7 @@
 #include <errno.h>
 
 #define TAG_PID 0x3
+#define TAG_PORT 0x7
 #define OLD_DATA_MASK 0x0fffffffull
 #define OLD_NUMBER_BITS 15
 #define NUMBER_BITS 28
@@ -114,12 +115,42 @@ static bool number(const char **s, unsigned bits, uint64_t *ret)
 	return true;
 }
 
-uint64_t scope_vm_parse_pid(const struct scope_vm *vm, const char *text)
+/* The word of a table's element, from its data; the inverse of data_of. */
+static uint64_t word_of(const struct scope_vm *vm,
+			const struct scope_pixdata *t, uint64_t data,
+			uint64_t tag)
 {
-	const struct scope_pixdata *t = &vm->procs;
+	uint64_t slot = ((data & t->cl_mask) << (t->cl_shift & 63)) |
+			((data >> (t->cli_shift & 63)) & t->cli_mask);
+
+	if (!vm->layout->pixdata)
+		return (slot & 0xffffffff) << 32 | data << 4 | tag;
+	return ((data & ~t->pix_mask) | slot) << 4 | tag;
+}
+
+uint64_t scope_vm_make_pid(const struct scope_vm *vm, uint64_t num,
+			   uint64_t serial)
+{
 	unsigned bits = number_bits(vm);
 	unsigned serial_bits = vm->layout->pixdata ? 32 : 28 - bits;
-	uint64_t node, num, serial, data, slot;
+
+	if (num >> bits || serial >> serial_bits)
+		return 0;
+	return word_of(vm, &vm->procs, serial << bits | num, TAG_PID);
+}
+
+uint64_t scope_vm_make_port(const struct scope_vm *vm, uint64_t num)
+{
+	if (num >> (vm->layout->pixdata ? 60 : 28))
+		return 0;
+	return word_of(vm, &vm->ports, num, TAG_PORT);
+}
+
+uint64_t scope_vm_parse_pid(const struct scope_vm *vm, const char *text)
+{
+	unsigned bits = number_bits(vm);
+	unsigned serial_bits = vm->layout->pixdata ? 32 : 28 - bits;
+	uint64_t node, num, serial;
 	bool angle = *text == '<';
 	const char *s = text + angle;
 
@@ -131,10 +162,5 @@ uint64_t scope_vm_parse_pid(const struct scope_vm *vm, const char *text)
 		return 0;
 	if (*s)
 		return 0;
-	data = serial << bits | num;
-	slot = ((data & t->cl_mask) << (t->cl_shift & 63)) |
-	       ((data >> (t->cli_shift & 63)) & t->cli_mask);
-	if (!vm->layout->pixdata)
-		return (slot & 0xffffffff) << 32 | data << 4 | TAG_PID;
-	return ((data & ~t->pix_mask) | slot) << 4 | TAG_PID;
+	return scope_vm_make_pid(vm, num, serial);
 }

@@ -85,6 +85,19 @@ size_t scope_vm_follow_atoms(struct scope_vm *vm, size_t max);
 uint64_t scope_vm_find_atom(struct scope_vm *vm, const char *text,
 			    unsigned limit);
 
+/* The atom with this text (UTF-8), wherever it is in the table; where the node
+ * has none such (yet), a number of our own that stands for it from then on, and
+ * of which there are at most SCOPE_LOOSE_MAX. 0: none is left, no memory, or no
+ * text of an atom. */
+#define SCOPE_LOOSE_MAX 65536u
+uint64_t scope_vm_atom_of(struct scope_vm *vm, const char *text, size_t len);
+
+/* The Eterm of a local process or port from the numbers that it is printed
+ * with; 0: out of range. */
+uint64_t scope_vm_make_pid(const struct scope_vm *vm, uint64_t num,
+			   uint64_t serial);
+uint64_t scope_vm_make_port(const struct scope_vm *vm, uint64_t num);
+
 /* "<0.N.S>" and "#Port<0.N>" as the node itself prints them. */
 void scope_vm_put_pid(const struct scope_vm *vm, uint64_t pid,
 		      struct scope_buf *out);
