@@ -9,7 +9,8 @@
  *   enif_send                ───────────────────┘
  *   replies to an alias      erts_proc_sig_send_to_alias ─ signal ─ queue
  *   that and priority, OTP 29  erts_proc_sig_send_altact_msg ─ signal ─ queue
- *   messages from other nodes  erts_queue_dist_message (not yet decoded)
+ *   messages from other nodes  erts_queue_dist_message, and for an alias
+ *                              erts_proc_sig_send_dist_to_alias (not decoded)
  *
  * A message to a process that is exiting is dropped by these functions; so is
  * its event. Cost a hit: README.md.
@@ -17,7 +18,7 @@
 #ifndef SCOPE_BPF_MSG_H
 #define SCOPE_BPF_MSG_H
 
-#include "lib/term.bpf.h"
+#include "lib/ext.bpf.h"
 
 #define PSFLG_FREE (1u << 10)
 #define PSFLG_EXITING (1u << 11)
@@ -123,26 +124,31 @@ static __always_inline void send_alias(struct scope_regs *ctx)
 	finish(s);
 }
 
-/* A message from another node, in external format: who it is from and for. */
-static __always_inline void send_dist(struct scope_regs *ctx)
+/* A message from another node, in external format. Global, so that it is
+ * verified once. */
+__noinline int send_dist(u64 to, u64 edep, u64 from, u64 alias, u32 site)
 {
-	const volatile struct scope_layout *l = &config.layout;
-	u64 rcvr = SCOPE_ARG1(ctx), from = SCOPE_ARG6(ctx);
-	u64 ts = bpf_ktime_get_ns(), to = word(rcvr);
+	u64 ts = bpf_ktime_get_ns();
 	struct scratch *s;
 
-	if (half(rcvr + l->p_state) & (PSFLG_EXITING | PSFLG_FREE))
-		return;
 	if (!in_set(0, to))
-		return;
-	s = begin(SCOPE_KIND_MSG_SEND, SCOPE_SITE_QUEUE_DIST, ts);
+		return 0;
+	s = begin(SCOPE_KIND_MSG_SEND, site, ts);
 	if (!s)
-		return;
+		return 0;
 	s->rec.flags |= SCOPE_F_DIST;
-	s->rec.msg.to = to;
-	s->rec.msg.from = from;
-	copy_term(s, from);
+	if (alias)
+		s->rec.flags |= SCOPE_F_ALIAS;
+	s->rec.msg_dist.to = to;
+	s->rec.msg_dist.from = from;
+	s->rec.msg_dist.peer = ext_peer(edep);
+	s->rec.msg_dist.alias = alias;
+	copy_control(s, from);
+	copy_control(s, alias);
+	if (config.term_words)
+		copy_ext(s, edep);
 	finish(s);
+	return 0;
 }
 
 struct batch {
@@ -267,8 +273,19 @@ int on_send(struct scope_regs *ctx)
 			   SCOPE_SITE_QUEUE_PROCS);
 		break;
 	case SCOPE_SITE_QUEUE_DIST:
-		send_dist(ctx);
+		if (!(half(SCOPE_ARG1(ctx) + config.layout.p_state) &
+		      (PSFLG_EXITING | PSFLG_FREE)))
+			send_dist(word(SCOPE_ARG1(ctx)), SCOPE_ARG3(ctx),
+				  SCOPE_ARG6(ctx), 0, SCOPE_SITE_QUEUE_DIST);
 		break;
+	case SCOPE_SITE_ALIAS_DIST: {
+		u64 alias = SCOPE_ARG2(ctx);
+
+		send_dist(word((alias & ~7ull) + config.layout.ref_pid),
+			  SCOPE_ARG3(ctx), SCOPE_ARG1(ctx), alias,
+			  SCOPE_SITE_ALIAS_DIST);
+		break;
+	}
 	case SCOPE_SITE_ALIAS:
 		send_alias(ctx);
 		break;

@@ -6,6 +6,7 @@
 #include "attempt.bpf.h"
 #include "call.bpf.h"
 #include "code.bpf.h"
+#include "dist.bpf.h"
 #include "msg.bpf.h"
 #include "native.bpf.h"
 #include "proc.bpf.h"

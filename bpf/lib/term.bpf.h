@@ -518,7 +518,7 @@ static long later(u32 i, void *ctx)
 /* Copy a term and what it refers to, as far as the budget goes. */
 __noinline int copy_term(struct scratch *s, u64 term)
 {
-	if (!s || !config.term_words || !((term + 1) & 2))
+	if (!s || (!config.term_words && !s->budget) || !((term + 1) & 2))
 		return 0;
 	s->head = 0;
 	s->tail = 0;

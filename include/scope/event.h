@@ -54,6 +54,14 @@
 	  "a process's heap grew or shrank in a collection")                       \
 	X(31, CALL, "call", CALL, 0,                                               \
 	  "a BIF or NIF returned, of those that can be watched")                   \
+	X(27, DIST_SEND, "dist.send", DIST, 0,                                 \
+	  "a signal was handed to the connection to another node")             \
+	X(28, DIST_RECEIVE, "dist.receive", DIST, 0,                           \
+	  "a signal of another node came in")                                  \
+	X(29, DIST_NODE_UP, "dist.node_up", DIST, 0,                           \
+	  "a connection to another node was set up")                           \
+	X(30, DIST_NODE_DOWN, "dist.node_down", DIST, 0,                       \
+	  "the connection to another node is gone")                            \
 	X(40, PROC_INFO, "proc.info", PROC, 1, "a process is introduced")          \
 	X(41, NODE_ATTACH, "node.attach", NODE, 1, "what is attached, from where") \
 	X(42, NODE_EXIT, "node.exit", NODE, 1, "the node ended")                   \
@@ -108,12 +116,14 @@ struct scope_counters {
 #define SCOPE_F_MONITOR (1u << 4)	 /* proc.spawn: monitored */
 #define SCOPE_F_MAJOR (1u << 5)	 /* gc.end: a full sweep */
 #define SCOPE_F_VIA_LINK (1u << 6)	 /* proc.exit_signal: along a link */
-#define SCOPE_F_DIST (1u << 7)	 /* the message is still in external format */
+#define SCOPE_F_DIST (1u << 7)	 /* the message is in external format */
 #define SCOPE_F_DIRTY (1u << 8)	 /* happened on a dirty scheduler */
 #define SCOPE_F_LAST (1u << 9)	 /* msg.receive: nothing else was queued */
 #define SCOPE_F_TIMED (1u << 10)	 /* sched.*: the duration is known */
 #define SCOPE_F_AWAKE (1u << 12)	 /* proc.hibernate: has work to do */
 #define SCOPE_F_PUT_OFF (1u << 13) /* proc.hibernate: not collected yet */
+#define SCOPE_F_SELF (1u << 18)	 /* dist.node_*: it is this node itself */
+#define SCOPE_F_HIDDEN (1u << 19) /* dist.node_*: a hidden node */
 
 /* All Eterm fields are words as the target has them; 0 means none. */
 struct scope_rec {
@@ -163,6 +173,38 @@ struct scope_rec {
 				      * attempt: what it was sent to, copied */
 			__u64 mailbox; /* receive: messages left behind it */
 		} msg;
+		struct {
+			__u64 to;   /* Eterm pid of the receiver */
+			__u64 ext;  /* address of its bytes, copied */
+			__u64 from; /* Eterm: sender, copied */
+			__u64 peer; /* Eterm atom: the node it came from */
+			__u64 alias; /* Eterm reference, copied; 0: none */
+			__u64 left; /* bytes at ext */
+			__u64 atoms; /* as in dist_in */
+		} msg_dist; /* msg.send with SCOPE_F_DIST */
+		struct {
+			__u64 peer; /* Eterm atom: the node it goes to */
+			__u64 ctl;  /* Eterm: control tuple, copied */
+			__u64 msg;  /* Eterm, copied; 0: none */
+			__u64 fragments; /* room is made for; rarely fewer */
+		} dist_out; /* dist.send */
+		struct {
+			__u64 peer; /* Eterm atom: the node it comes from */
+			__u64 ext;  /* address of control and message, copied */
+			__u64 bytes; /* of all fragments; 0: too many */
+			__u64 fragments;
+			__u64 pad;
+			__u64 left; /* bytes at ext, in the first fragment */
+			/* address of the Eterm atoms that its bytes refer to
+			 * by number, copied | how many << 48 */
+			__u64 atoms;
+		} dist_in; /* dist.receive */
+		struct {
+			__u64 peer;   /* Eterm atom */
+			__u64 reason; /* Eterm, copied */
+			__u64 cid;    /* Eterm: port or process of it */
+			__u64 creation; /* SCOPE_F_SELF */
+		} node; /* dist.node_up, dist.node_down */
 		struct {
 			__u64 heap_before; /* words in use, both generations */
 			__u64 heap_after;

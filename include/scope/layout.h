@@ -109,6 +109,16 @@ struct scope_layout {
 	/* ExternalThing, ErlNode */
 	__u32 ext_node, ext_data, node_sysname, node_creation;
 
+	/* DistEntry */
+	__u32 de_sysname, de_cid, de_dflags;
+
+	/* ErtsDSigSendContext; all 0 where not known, and so those below */
+	__u32 ds_ctl, ds_msg, ds_dep, ds_fragments, ds_c_p, ds_u;
+
+	/* ErtsDistExternal, ErtsDistExternalData (an array of dd_bytes each) */
+	__u32 dx_dep, dx_flags, dx_data, dx_attab, dx_atoms;
+	__u32 dd_seq, dd_frag, dd_ext, dd_end, dd_bytes;
+
 	/* Binary */
 	__u32 bin_orig_size, bin_bytes;
 

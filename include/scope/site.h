@@ -108,6 +108,20 @@ enum scope_site {
 	SCOPE_SITE_HAND_PROCESS,
 	/* erts_port_command(c_p, flags, port, command, refp) */
 	SCOPE_SITE_HAND_PORT,
+	/* the call of erts_encode_ext_dist_header_setup(&ctx->u.ec, …) in
+	 * erts_dsig_send(ctx): once for each signal, when it was measured */
+	SCOPE_SITE_DIST_SEND,
+	/* the call of erts_decode_dist_ext(factory, edep, kill) in
+	 * erts_net_message: once for each signal, when all of it is there */
+	SCOPE_SITE_DIST_RECEIVE,
+	/* erts_proc_sig_send_dist_to_alias(from, alias, edep, hfrag, token) */
+	SCOPE_SITE_ALIAS_DIST,
+	/* erts_set_dist_entry_connected(dep, cid, flags) */
+	SCOPE_SITE_CONNECTED,
+	/* erts_do_net_exits(dep, reason) */
+	SCOPE_SITE_NET_EXITS,
+	/* erts_set_this_node(sysname, creation) */
+	SCOPE_SITE_THIS_NODE,
 	SCOPE_SITE_MAX,
 };
 
@@ -126,6 +140,7 @@ struct scope_bpf_config {
 	/* The pid namespace that scope_rec.tid is of; ino 0: the initial one. */
 	__u64 pidns_dev, pidns_ino;
 	__u64 procs; /* address of the process table's slots */
+	__u64 this_dist_entry; /* address of erts_this_dist_entry */
 };
 
 /* Written by the collector while the programs run. Only what happened from

@@ -37,6 +37,10 @@
  *   ch_functions         BeamCodeHeader: beam_load.h in 23, else beam_code.h
  *   ci_mfa               ErtsCodeInfo: export.h in 23, else code_ix.h
  *   ext_*, node_*        erl_term.h, ExternalThing; erl_node_tables.h, ErlNode
+ *   de_*                 dump of DistEntry
+ *   ds_*                 dist.h, struct erts_dsig_send_context: three ints and,
+ *                        in 27, a fourth in what was padding; then words
+ *   dx_*, dd_*           external.h, ErtsDistExternal, ErtsDistExternalData
  *   bin_*                dump of Binary
  *   pd_*                 dump of ProcDict
  *
@@ -59,6 +63,7 @@
 	.fun_entry = 8,                                                        \
 	.ci_mfa = 16, .ext_node = 8, .ext_data = 24,                           \
 	.node_sysname = 24, .node_creation = 32,                               \
+	.de_sysname = 112, .de_cid = 136, .de_dflags = 168,                    \
 	.pd_used = 4, .pd_data = 24
 
 #define SUBTAGS_SAME                                                           \
@@ -88,6 +93,14 @@
 	.ml_type = 38, .ml_type_mask = 0xffff, .ml_data_ref = 80
 #define NODE_32                                                                \
 	.ml_other = 32, .ml_offset = 40, .ml_data_ref = 96
+
+/* What sends to other nodes and takes in from them: OTP 25 and 27. */
+#define DIST_25_27                                                             \
+	.ds_ctl = 16, .ds_msg = 24, .ds_dep = 112, .ds_fragments = 216,        \
+	.ds_c_p = 240, .ds_u = 248,                                            \
+	.dx_dep = 8, .dx_flags = 16, .dx_data = 24, .dx_attab = 40,            \
+	.dx_atoms = 48,                                                        \
+	.dd_seq = 0, .dd_frag = 8, .dd_ext = 16, .dd_end = 24, .dd_bytes = 40
 
 /* What did not move between OTP 27 and 29. */
 #define SAME_27_29                                                             \
@@ -199,6 +212,7 @@ static const struct scope_layout otp25 = {
 	.s_virtual_reds = 240, .s_stride = 41728,
 
 	PTAB_32,
+	DIST_25_27,
 
 	.ref_pid = 24, .magic_refn = 32,
 
@@ -230,6 +244,7 @@ static const struct scope_layout otp27 = {
 	},
 
 	.p_size = 760, .ch_functions = 136,
+	DIST_25_27,
 
 	/* as 25 */
 	.fe_start = 32, .fe_module = 32, .fe_arity = 40, .fe_index = 48,

@@ -103,6 +103,8 @@ static int take_event(struct scope_sink *sink, const struct scope_event *ev)
 	(void)scope_model_event(l->model, ev);
 	if (ev->kind == SCOPE_KIND_NODE_ATTACH)
 		l->is_attached = true;
+	if (ev->node)
+		l->node = ev->node;
 	if (is_wanted(l, ev))
 		keep_line(l, ev);
 	return 0;

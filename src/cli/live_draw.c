@@ -114,8 +114,11 @@ static void draw_head(struct scope_live *l, uint64_t now_ns)
 	char text[512];
 	struct scope_buf b = scope_buf_of(text, sizeof(text));
 
-	scope_buf_printf(&b, "%s  OTP %s  pid %d  ",
-			 l->opts.node ? l->opts.node : "?",
+	if (l->node)
+		scope_term_put_atom_raw(l->opts.vm, l->node, &b);
+	else
+		scope_buf_puts(&b, l->opts.node ? l->opts.node : "?");
+	scope_buf_printf(&b, "  OTP %s  pid %d  ",
 			 l->opts.otp ? l->opts.otp : "?", l->opts.os_pid);
 	scope_buf_printf(&b, "%" PRIu64 ":%02u:%02u  %zu processes", s / 3600,
 			 (unsigned)(s / 60 % 60), (unsigned)(s % 60),

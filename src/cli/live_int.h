@@ -34,6 +34,7 @@ struct scope_live {
 	uint64_t frozen_ns; /* when the view was paused */
 	uint64_t keys_ns;  /* last look at the keyboard */
 	bool is_attached;  /* node.attach was seen */
+	uint64_t node;	   /* its name, an Eterm atom; 0: opts.node */
 
 	enum scope_sort sort;
 	bool is_reversed, hides_events, shows_help, is_typing;

@@ -12,6 +12,8 @@
 #define SCRATCH_BYTES 65536u
 /* A list that is longer than any image can hold goes round in a circle. */
 #define LIST_MAX SCOPE_WORDS_MAX
+/* A name of 255 characters, each of which may be an escape of six, and more. */
+#define WHERE_BYTES (255 * 4 * 6 + 64)
 #define NS_PER_S 1000000000ull
 
 struct scope_json {
@@ -21,8 +23,10 @@ struct scope_json {
 	uint64_t stamp_s;  /* the second that stamp shows */
 	char stamp[32];	   /* "2026-11-22T20:31:59." */
 	size_t stamp_len;
-	char *where;	   /* owned: ,"node":"shop@host","os_pid":4242 */
+	char where[WHERE_BYTES]; /* ,"node":"shop@host","os_pid":4242 */
 	size_t where_len;
+	uint64_t node; /* that it is of; 0: as at first */
+	int64_t os_pid;
 	char scratch[SCRATCH_BYTES];
 	bool is_torn; /* a term of the event in hand had parts that made no sense */
 };
@@ -52,38 +56,52 @@ static const uint8_t types[SCOPE_FIELD_MAX] = {
 #undef X
 };
 
+static void set_where(struct scope_json *j, const char *node, size_t len)
+{
+	struct scope_buf b = scope_buf_of(j->where, sizeof(j->where));
+
+	scope_buf_lit(&b, ",\"node\":");
+	scope_json_string(&b, node, len);
+	scope_buf_lit(&b, ",\"os_pid\":");
+	scope_buf_i64(&b, j->os_pid);
+	j->where_len = b.len;
+}
+
 struct scope_json *scope_json_new(struct scope_vm *vm,
 				  const struct scope_json_opts *opts)
 {
 	const char *node = opts->node ? opts->node : "nonode@nohost";
-	size_t cap = strlen(node) * 6 + 64;
 	struct scope_json *j = calloc(1, sizeof(*j));
-	struct scope_buf b;
 
 	if (!j)
 		return NULL;
-	j->where = malloc(cap);
-	if (!j->where) {
-		free(j);
-		return NULL;
-	}
 	j->vm = vm;
 	j->syntax = opts->syntax;
-	b = scope_buf_of(j->where, cap);
-	scope_buf_lit(&b, ",\"node\":");
-	scope_json_string(&b, node, strlen(node));
-	scope_buf_lit(&b, ",\"os_pid\":");
-	scope_buf_i64(&b, opts->os_pid);
-	j->where_len = b.len;
+	j->os_pid = opts->os_pid;
+	set_where(j, node, strlen(node));
 	return j;
 }
 
 void scope_json_free(struct scope_json *j)
 {
-	if (!j)
-		return;
-	free(j->where);
 	free(j);
+}
+
+/* The node may get its name, or lose it, while it is watched. */
+static void put_where(struct scope_json *j, uint64_t node,
+		      struct scope_buf *out)
+{
+	const char *s;
+	size_t len;
+
+	if (node && node != j->node) {
+		s = scope_vm_atom(j->vm, node, &len);
+		if (s && len <= 255 * 4) {
+			set_where(j, s, len);
+			j->node = node;
+		}
+	}
+	scope_buf_put(out, j->where, j->where_len);
 }
 
 /* What a byte of text needs: 0 nothing, 'u' \u00XX, 'x' a look at its UTF-8
@@ -335,7 +353,7 @@ static void put_head(struct scope_json *j, const struct scope_event *ev,
 	scope_buf_u64(out, ev->mono_ns);
 	put_time(j, ev->ts_ns, out);
 	scope_buf_put(out, kind->p, kind->len);
-	scope_buf_put(out, j->where, j->where_len);
+	put_where(j, ev->node, out);
 	if (ev->scheduler) {
 		scope_buf_lit(out, ",\"scheduler\":");
 		scope_buf_u64(out, ev->scheduler);

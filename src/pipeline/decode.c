@@ -20,12 +20,13 @@ int scope_decoder_new(struct scope_target *t,
 	d->opts = *opts;
 	d->procs = scope_procs_new();
 	d->callers = scope_map_new(256);
+	d->etf = calloc(1, sizeof(*d->etf));
 	if (scope_decode_asked(d, SCOPE_KIND_MSG_RECEIVE))
 		d->mailbox = scope_mailbox_new();
 	if (opts->jit_descriptor)
 		d->jit = scope_jit_new(scope_target_read, t,
 				       opts->jit_descriptor);
-	if (!d->procs || !d->callers || (opts->jit_descriptor && !d->jit) ||
+	if (!d->procs || !d->callers || !d->etf || (opts->jit_descriptor && !d->jit) ||
 	    (scope_decode_asked(d, SCOPE_KIND_MSG_RECEIVE) && !d->mailbox))
 		return scope_fail(err, -ENOMEM, "out of memory");
 	if (scope_target_ranges(t, &d->ranges) == -ENOMEM)
@@ -35,6 +36,11 @@ int scope_decoder_new(struct scope_target *t,
 	d->am_init = scope_vm_find_atom(d->vm, "init", 4096);
 	d->am_erlang = scope_vm_find_atom(d->vm, "erlang", 4096);
 	d->am_hibernate = scope_vm_find_atom(d->vm, "hibernate", 4096);
+	d->am_normal = scope_vm_find_atom(d->vm, "normal", 4096);
+	d->am_shutdown = scope_vm_find_atom(d->vm, "shutdown", 4096);
+	d->am_connection_closed =
+		scope_vm_find_atom(d->vm, "connection_closed", 4096);
+	d->node = scope_target_node(t, &d->creation);
 	*ret_decoder = scope_take(d);
 	return 0;
 }
@@ -49,6 +55,7 @@ void scope_decoder_free(struct scope_decoder *d)
 	scope_ranges_free(d->ranges);
 	scope_map_free(d->callers);
 	scope_map_free(d->freed);
+	free(d->etf);
 	free(d);
 }
 
@@ -57,7 +64,6 @@ void scope_decoder_free(struct scope_decoder *d)
 static struct scope_event *start(struct scope_decoder *d, enum scope_kind kind,
 				 uint64_t ts_ns, uint64_t pid)
 {
-	const struct scope_known *k = scope_procs_get(d->procs, pid);
 	struct scope_event *ev = &d->ev;
 
 	memset(ev, 0, offsetof(struct scope_event, fields));
@@ -65,17 +71,24 @@ static struct scope_event *start(struct scope_decoder *d, enum scope_kind kind,
 	ev->mono_ns = ts_ns;
 	ev->ts_ns = ts_ns + (uint64_t)d->opts.wall_offset_ns;
 	ev->pid = pid;
-	ev->name = k ? k->name : 0;
+	ev->name = scope_decode_name_of(d, pid);
 	return ev;
+}
+
+uint64_t scope_decode_name_of(const struct scope_decoder *d, uint64_t pid)
+{
+	const struct scope_known *k = scope_procs_get(d->procs, pid);
+
+	return k ? k->name : 0;
 }
 
 void scope_decode_name(struct scope_decoder *d, struct scope_event *ev,
 		     enum scope_field_key key, uint64_t pid)
 {
-	const struct scope_known *k = scope_procs_get(d->procs, pid);
+	uint64_t name = scope_decode_name_of(d, pid);
 
-	if (k && k->name)
-		add_term(ev, key, k->name);
+	if (name)
+		add_term(ev, key, name);
 }
 
 /* -- introducing processes ---------------------------------------------------- */
@@ -152,12 +165,20 @@ int scope_decoder_introduce(struct scope_decoder *d, uint64_t ts_ns,
 	d->freed = scope_map_new(FREED_MAX);
 	if (!d->freed)
 		return scope_fail(err, -ENOMEM, "out of memory");
-	/* What was loaded before there were events of it. */
+	/* What was loaded before there were events of it; and the node may have
+	 * got its name before there were of that. */
 	scope_decoder_learn_code(d);
+	if (!d->was)
+		d->node = scope_target_node(d->t, &d->creation);
 	r = scope_target_procs(d->t, introduce, arg, err);
 	scope_map_free(d->freed);
 	d->freed = NULL;
 	return r;
+}
+
+uint64_t scope_decoder_node(const struct scope_decoder *d)
+{
+	return d->node;
 }
 
 void scope_decoder_set_wall(struct scope_decoder *d, int64_t wall_offset_ns)
@@ -253,6 +274,10 @@ static uint64_t learn_before(struct scope_decoder *d,
 	case SCOPE_KIND_CODE_LOAD:
 		scope_decode_learn_load(d, rec);
 		break;
+	case SCOPE_KIND_DIST_NODE_UP:
+	case SCOPE_KIND_DIST_NODE_DOWN:
+		scope_decode_learn_node(d, rec);
+		break;
 	case SCOPE_KIND_LOSS:
 		if (d->mailbox && (rec->a[0] == SCOPE_KIND_MSG_SEND ||
 				   rec->a[0] == SCOPE_KIND_MSG_RECEIVE))
@@ -316,6 +341,16 @@ static void build(struct scope_decoder *d, const struct scope_rec *rec,
 	case SCOPE_KIND_SCHED_OUT:
 		scope_decode_sched(d, rec, ev);
 		break;
+	case SCOPE_KIND_DIST_SEND:
+		scope_decode_dist_send(d, rec, ev);
+		break;
+	case SCOPE_KIND_DIST_RECEIVE:
+		scope_decode_dist_receive(d, rec, ev);
+		break;
+	case SCOPE_KIND_DIST_NODE_UP:
+	case SCOPE_KIND_DIST_NODE_DOWN:
+		scope_decode_node(d, rec, ev);
+		break;
 	case SCOPE_KIND_LOSS:
 		loss_event(d, rec, ev);
 		break;
@@ -351,6 +386,16 @@ static bool is_in_set(const struct scope_decoder *d,
 	       d->opts.in_set(d->opts.arg, rec->pid);
 }
 
+/* Whose a signal of another node is, is known only when it is decoded. */
+static bool is_for_set(const struct scope_decoder *d,
+		       const struct scope_event *ev)
+{
+	if (!d->opts.in_set || (ev->kind != SCOPE_KIND_DIST_SEND &&
+				ev->kind != SCOPE_KIND_DIST_RECEIVE))
+		return true;
+	return d->opts.in_set(d->opts.arg, ev->pid);
+}
+
 int scope_decoder_record(struct scope_decoder *d, const struct scope_rec *rec)
 {
 	struct scope_event *ev;
@@ -383,7 +428,9 @@ int scope_decoder_record(struct scope_decoder *d, const struct scope_rec *rec)
 			ev->scheduler = scope_target_scheduler(d->t, rec->tid,
 							       NULL);
 		build(d, rec, ev);
-		d->opts.emit(d->opts.arg, ev);
+		is_emitted = is_for_set(d, ev);
+		if (is_emitted)
+			d->opts.emit(d->opts.arg, ev);
 	} else {
 		is_emitted = false;
 	}

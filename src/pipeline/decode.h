@@ -50,6 +50,9 @@ void scope_decoder_learn_code(struct scope_decoder *d);
 /* 0: emitted; 1: not asked for, or of no process in the set, and noted; -EBADMSG: not a record that we know. */
 int scope_decoder_record(struct scope_decoder *d, const struct scope_rec *rec);
 
+/* The name that the node has now, an Eterm atom; 0: not known. */
+uint64_t scope_decoder_node(const struct scope_decoder *d);
+
 /* The real-time clock was set: what to add to CLOCK_MONOTONIC from now on. */
 void scope_decoder_set_wall(struct scope_decoder *d, int64_t wall_offset_ns);
 

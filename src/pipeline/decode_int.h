@@ -7,6 +7,7 @@
 
 #include "base/map.h"
 #include "beam/copy.h"
+#include "beam/etf.h"
 #include "beam/term.h"
 #include "causal/mailbox.h"
 #include "pipeline/decode.h"
@@ -29,6 +30,10 @@ struct scope_decoder {
 	struct scope_map *freed; /* names freed while introducing; else NULL */
 	struct scope_map *callers; /* return address -> enum gc_reason */
 	uint64_t am_clock_service, am_exit, am_init;
+	uint64_t am_normal, am_shutdown, am_connection_closed;
+	uint64_t node, was; /* this node's name; before it went down */
+	uint32_t creation;  /* of this node */
+	struct scope_etf *etf;
 	struct scope_copy copy;
 	struct scope_event ev;
 	char current[SCOPE_MFA_TEXT];
@@ -67,6 +72,8 @@ static inline void add_corr(struct scope_event *ev, uint64_t addr, uint64_t n)
 /* The registered name of a process, if it has one. */
 void scope_decode_name(struct scope_decoder *d, struct scope_event *ev,
 		       enum scope_field_key key, uint64_t pid);
+/* That name; 0: none. */
+uint64_t scope_decode_name_of(const struct scope_decoder *d, uint64_t pid);
 /* A digest of a reference's numbers, the same for every copy of it; 0: it
  * can't be read. */
 uint64_t scope_decode_ref_digest(struct scope_decoder *d,
@@ -120,5 +127,27 @@ void scope_decode_attempt(struct scope_decoder *d, const struct scope_rec *rec,
 void scope_decode_call(const struct scope_rec *rec, struct scope_event *ev);
 void scope_decode_sched(struct scope_decoder *d, const struct scope_rec *rec,
 			struct scope_event *ev);
+void scope_decode_dist_send(struct scope_decoder *d,
+			    const struct scope_rec *rec,
+			    struct scope_event *ev);
+void scope_decode_dist_receive(struct scope_decoder *d,
+			       const struct scope_rec *rec,
+			       struct scope_event *ev);
+void scope_decode_node(struct scope_decoder *d, const struct scope_rec *rec,
+		       struct scope_event *ev);
+/* That this node has got a name, or lost it. */
+void scope_decode_learn_node(struct scope_decoder *d,
+			     const struct scope_rec *rec);
+/* A message in external format: gives the event the image that it and its
+ * parties are in, and how many segments of that are the message's. False: it
+ * was not copied. */
+bool scope_decode_dist_message(struct scope_decoder *d,
+			       const struct scope_rec *rec,
+			       struct scope_event *ev, uint64_t *ret_msg,
+			       size_t *ret_segs);
+/* A digest of what a term prints as: the same for every copy of it, wherever
+ * its words come from. */
+uint64_t scope_decode_text_digest(struct scope_decoder *d,
+				  const struct scope_image *im, uint64_t term);
 
 #endif

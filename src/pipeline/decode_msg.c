@@ -88,17 +88,18 @@ static void add_origin(struct scope_decoder *d, struct scope_event *ev,
 	}
 }
 
+/* A message that lies in the first segments of the image. */
 static void add_message(struct scope_decoder *d, struct scope_event *ev,
-			const struct scope_rec *rec)
+			uint64_t msg, size_t nsegs)
 {
 	uint32_t words = 0;
 
-	if ((rec->flags & SCOPE_F_DIST) || !d->opts.term_words)
+	if (!d->opts.term_words)
 		return;
-	for (size_t i = 0; i < ev->image.nsegs; i++)
+	for (size_t i = 0; i < nsegs; i++)
 		if (SCOPE_SEG_ADDR(ev->image.segs[i]))
 			words += SCOPE_SEG_WORDS(ev->image.segs[i]);
-	add_term(ev, SCOPE_FIELD_MSG, rec->msg.msg);
+	add_term(ev, SCOPE_FIELD_MSG, msg);
 	scope_event_add_u(ev, SCOPE_FIELD_MSG_WORDS, words);
 }
 
@@ -113,23 +114,61 @@ void scope_decode_sent(struct scope_decoder *d, struct scope_event *ev,
 		add_corr(ev, addr, n);
 }
 
+static void add_to(struct scope_decoder *d, struct scope_event *ev,
+		   uint64_t to)
+{
+	if (!to)
+		return;
+	add_term(ev, SCOPE_FIELD_TO, to);
+	scope_decode_name(d, ev, SCOPE_FIELD_TO_NAME, to);
+}
+
+static void add_alias(struct scope_event *ev, const struct scope_rec *rec)
+{
+	if (!(rec->flags & SCOPE_F_ALIAS))
+		return;
+	scope_event_add_u(ev, SCOPE_FIELD_ALIAS, 1);
+	add_term(ev, SCOPE_FIELD_ALIAS_REF, rec->msg.alias);
+}
+
+/* From another node, in external format: who receives it makes words of it,
+ * elsewhere, and notes the node as its sender. So it is known by what it prints
+ * as. */
+static void send_dist(struct scope_decoder *d, const struct scope_rec *rec,
+		      struct scope_event *ev)
+{
+	struct scope_shape shape = { .from = rec->msg_dist.peer };
+	uint64_t msg;
+	size_t nsegs;
+	bool is_there = scope_decode_dist_message(d, rec, ev, &msg, &nsegs);
+
+	add_origin(d, ev, rec);
+	add_to(d, ev, rec->msg_dist.to);
+	if (is_there)
+		add_message(d, ev, msg, nsegs);
+	add_alias(ev, rec);
+	scope_event_add_u(ev, SCOPE_FIELD_DIST, 1);
+	if (!d->mailbox || !is_there)
+		return;
+	shape.digest = scope_decode_text_digest(d, &ev->image, msg);
+	scope_decode_sent(d, ev, rec->msg_dist.to, 0, SCOPE_QUEUED_MESSAGE,
+			  &shape, rec->ts_ns);
+}
+
 void scope_decode_send(struct scope_decoder *d, const struct scope_rec *rec,
 		       struct scope_event *ev)
 {
-	struct scope_shape shape = shape_of(ev, rec);
+	struct scope_shape shape;
 
+	if (rec->flags & SCOPE_F_DIST) {
+		send_dist(d, rec, ev);
+		return;
+	}
+	shape = shape_of(ev, rec);
 	add_origin(d, ev, rec);
-	if (rec->msg.to) {
-		add_term(ev, SCOPE_FIELD_TO, rec->msg.to);
-		scope_decode_name(d, ev, SCOPE_FIELD_TO_NAME, rec->msg.to);
-	}
-	add_message(d, ev, rec);
-	if (rec->flags & SCOPE_F_ALIAS) {
-		scope_event_add_u(ev, SCOPE_FIELD_ALIAS, 1);
-		add_term(ev, SCOPE_FIELD_ALIAS_REF, rec->msg.alias);
-	}
-	if (rec->flags & SCOPE_F_DIST)
-		scope_event_add_u(ev, SCOPE_FIELD_DIST, 1);
+	add_to(d, ev, rec->msg.to);
+	add_message(d, ev, rec->msg.msg, ev->image.nsegs);
+	add_alias(ev, rec);
 	if (d->mailbox)
 		scope_decode_sent(d, ev, rec->msg.to, rec->msg.addr,
 				  SCOPE_QUEUED_MESSAGE, &shape, rec->ts_ns);
@@ -259,6 +298,9 @@ void scope_decode_receive(struct scope_decoder *d, const struct scope_rec *rec,
 	struct scope_match m = { 0 };
 	bool found, signal = false;
 
+	if (d->opts.term_words && is_node(d, rec->msg.from))
+		shape.digest = scope_decode_text_digest(d, &ev->image,
+							rec->msg.msg);
 	found = scope_mailbox_received(d->mailbox, rec->pid, rec->msg.addr,
 				       SCOPE_QUEUED_MESSAGE, &shape,
 				       rec->ts_ns, &m);
@@ -274,9 +316,7 @@ void scope_decode_receive(struct scope_decoder *d, const struct scope_rec *rec,
 	} else {
 		add_origin(d, ev, rec);
 	}
-	add_message(d, ev, rec);
-	if (rec->flags & SCOPE_F_DIST)
-		scope_event_add_u(ev, SCOPE_FIELD_DIST, 1);
+	add_message(d, ev, rec->msg.msg, ev->image.nsegs);
 	if (found && rec->ts_ns >= m.ts_ns)
 		scope_event_add_u(ev, SCOPE_FIELD_WAIT_NS,
 				  rec->ts_ns - m.ts_ns);

@@ -86,6 +86,8 @@ static bool deliver(struct run *r, struct scope_event *ev)
 		ev->mono_ns = r->last_ns;
 	}
 	ev->id = r->next_id;
+	if (r->decoder)
+		ev->node = scope_decoder_node(r->decoder);
 	if (r->sink->event(r->sink, ev) < 0)
 		return false;
 	r->next_id++;
@@ -145,7 +147,7 @@ static bool in_set(void *arg, uint64_t pid)
 	struct run *r = arg;
 
 	for (size_t i = 0; i < r->nset; i++)
-		if (r->set[i] == pid)
+		if (pid && r->set[i] == pid)
 			return true;
 	return false;
 }

@@ -9,6 +9,7 @@
 
 /* Code looked at to pick a site in a function whose size is not known. */
 #define CODE_BYTES 96
+#define CALLS_MAX 8 /* of one function in another */
 
 struct source {
 	enum scope_site site;
@@ -67,6 +68,8 @@ static const struct source sources[] = {
 	  false, 24, 28, "erts_proc_sig_send_to_alias" },
 	{ SCOPE_SITE_ALIAS, SCOPE_PROG_SEND, SCOPE_GROUP_SEND, K(MSG_SEND), 4,
 	  false, 29, 0, "erts_proc_sig_send_altact_msg" },
+	{ SCOPE_SITE_ALIAS_DIST, SCOPE_PROG_SEND, SCOPE_GROUP_SEND, K(MSG_SEND),
+	  4, false, 24, 28, "erts_proc_sig_send_dist_to_alias" },
 	{ SCOPE_SITE_RECEIVE, SCOPE_PROG_RECEIVE, SCOPE_GROUP_RECEIVE,
 	  K(MSG_RECEIVE), 1, false, 24, 0, "~beam_jit_remove_message" },
 	{ SCOPE_SITE_SAVE_MESSAGE, SCOPE_PROG_RECEIVE_SAVED,
@@ -88,6 +91,18 @@ static const struct source sources[] = {
 	  K(CODE_LOAD), 2, false, 0, 0, "erts_update_ranges" },
 	{ SCOPE_SITE_JIT_CODE, SCOPE_PROG_CODE, SCOPE_GROUP_CODE,
 	  K(CODE_UNLOAD), 0, false, 26, 0, "__jit_debug_register_code" },
+	{ SCOPE_SITE_DIST_SEND, SCOPE_PROG_DIST, SCOPE_GROUP_DIST, K(DIST_SEND),
+	  1, false, 24, 28, "erts_encode_ext_dist_header_setup" },
+	{ SCOPE_SITE_DIST_RECEIVE, SCOPE_PROG_DIST, SCOPE_GROUP_DIST,
+	  K(DIST_RECEIVE), 2, false, 24, 28, "erts_decode_dist_ext" },
+	{ SCOPE_SITE_CONNECTED, SCOPE_PROG_NODE, SCOPE_GROUP_PROC,
+	  K(DIST_NODE_UP), 3, false, 0, 0, "erts_set_dist_entry_connected" },
+	{ SCOPE_SITE_THIS_NODE, SCOPE_PROG_NODE, SCOPE_GROUP_PROC,
+	  K(DIST_NODE_UP), 2, false, 0, 0, "erts_set_this_node" },
+	{ SCOPE_SITE_NET_EXITS, SCOPE_PROG_NODE, SCOPE_GROUP_PROC,
+	  K(DIST_NODE_DOWN), 2, false, 0, 0, "erts_do_net_exits" },
+	{ SCOPE_SITE_THIS_NODE, SCOPE_PROG_NODE, SCOPE_GROUP_PROC,
+	  K(DIST_NODE_DOWN), 2, false, 0, 0, "erts_set_this_node" },
 	{ SCOPE_SITE_PURGE, SCOPE_PROG_CALL, SCOPE_GROUP_PROC, K(CODE_UNLOAD),
 	  2, true, 0, 0, NULL },
 	{ SCOPE_SITE_SCHEDULE, SCOPE_PROG_SCHED, SCOPE_GROUP_SCHED, K(SCHED_IN),
@@ -173,6 +188,8 @@ scope_kindset scope_catalogue_needs(scope_kindset wanted)
 {
 	return wanted | SCOPE_KIND_BIT(SCOPE_KIND_PROC_REGISTER) |
 	       SCOPE_KIND_BIT(SCOPE_KIND_PROC_UNREGISTER) |
+	       SCOPE_KIND_BIT(SCOPE_KIND_DIST_NODE_UP) |
+	       SCOPE_KIND_BIT(SCOPE_KIND_DIST_NODE_DOWN) |
 	       SCOPE_KIND_BIT(SCOPE_KIND_PROC_EXIT);
 }
 
@@ -321,6 +338,46 @@ static int received_call(const struct scope_target *t, const char *callee,
 	return 0;
 }
 
+/* The calls of `callee` in `caller`, each of which is a site: a call is
+ * emulated, and its arguments are in place. */
+static int add_calls(const struct scope_target *t, const struct source *src,
+		     const char *caller, const char *callee,
+		     struct scope_sites *out, const char **ret_what)
+{
+	struct scope_symbol sym, to;
+	uint64_t calls[CALLS_MAX];
+	const uint8_t *code;
+	size_t n;
+
+	*ret_what = callee;
+	if (scope_target_symbol(t, callee, &to) < 0)
+		return -ENOENT;
+	*ret_what = caller;
+	if (scope_target_symbol(t, caller, &sym) < 0)
+		return -ENOENT;
+	code = scope_target_text(t, sym.vaddr, sym.size);
+	n = code ? scope_site_calls(code, sym.size, sym.vaddr, to.vaddr, calls,
+				    CALLS_MAX) :
+		   0;
+	if (!n || n > CALLS_MAX || out->n + n > SCOPE_SITES_MAX)
+		return -ENOENT;
+	for (size_t i = 0; i < n; i++) {
+		struct scope_attach_site *s = &out->site[out->n++];
+
+		*s = (struct scope_attach_site){
+			.site = src->site,
+			.kinds = SCOPE_KIND_BIT(src->kind),
+			.prog = src->prog,
+			.group = src->group,
+			.emulated = true,
+			.offset = sym.offset + (calls[i] - sym.vaddr),
+		};
+		(void)snprintf(s->what, sizeof(s->what), "%.40s+%u", caller,
+			       (unsigned)(calls[i] - sym.vaddr));
+	}
+	return 0;
+}
+
 static int add_source(const struct scope_target *t, const struct source *src,
 		      struct scope_sites *out, const char **ret_what,
 		      enum scope_how *ret_how)
@@ -352,6 +409,12 @@ static int add_source(const struct scope_target *t, const struct source *src,
 		if (received_call(t, src->symbol, &sym) < 0)
 			return -ENOENT;
 		return add(t, src, &sym, out);
+	case SCOPE_SITE_DIST_SEND:
+		return add_calls(t, src, "erts_dsig_send", src->symbol, out,
+				 ret_what);
+	case SCOPE_SITE_DIST_RECEIVE:
+		return add_calls(t, src, "erts_net_message", src->symbol, out,
+				 ret_what);
 	case SCOPE_SITE_PURGE:
 		*ret_what = "erts_internal:purge_module/2";
 		if (scope_target_bif(t, "erts_internal", "purge_module", 2,

@@ -32,7 +32,9 @@
 	X(NATIVE, "on_native")                                                 \
 	X(NATIVE_RETURN, "on_native_return")                                   \
 	X(ATTEMPT, "on_attempt")                                               \
-	X(ATTEMPT_RETURN, "on_attempt_return")
+	X(ATTEMPT_RETURN, "on_attempt_return") \
+	X(DIST, "on_dist")                                                     \
+	X(NODE, "on_node")
 
 enum scope_prog {
 #define X(sym, name) SCOPE_PROG_##sym,
@@ -53,6 +55,7 @@ enum scope_group {
 	SCOPE_GROUP_SCHED,
 	SCOPE_GROUP_CALL,
 	SCOPE_GROUP_ATTEMPT,
+	SCOPE_GROUP_DIST,
 	SCOPE_GROUP_MAX,
 };
 
@@ -75,12 +78,12 @@ struct scope_sites {
 	struct scope_attach_site site[SCOPE_SITES_MAX];
 	size_t n;
 	scope_kindset found; /* kinds that have all their sites */
-	char source[SCOPE_KIND_MAX][160];
+	char source[SCOPE_KIND_MAX][192];
 	char missing[SCOPE_KIND_MAX][224];
 };
 
 /* Kinds that are probed beyond the wanted ones: names need to know who has
- * them, and the table of processes who is gone. */
+ * them, the table of processes who is gone, and each event the node's name. */
 scope_kindset scope_catalogue_needs(scope_kindset wanted);
 
 void scope_catalogue_find(const struct scope_target *t, scope_kindset wanted,

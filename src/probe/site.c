@@ -478,6 +478,29 @@ uint64_t scope_site_tail(const uint8_t *code, size_t len, uint64_t vaddr)
 	return is_sole ? tail : 0;
 }
 
+size_t scope_site_calls(const uint8_t *code, size_t len, uint64_t vaddr,
+			uint64_t to, uint64_t *ret_calls, size_t max)
+{
+	struct code c;
+	uint64_t target;
+	size_t n = 0;
+
+	if (len > FUNCTION_MAX || code_open(&c, code, len, vaddr) < 0)
+		return 0;
+	while (code_next(&c))
+		if (is_call(c.insn) && has_target(c.insn, &target) &&
+		    target == to) {
+			if (n < max)
+				ret_calls[n] = c.insn->address;
+			n++;
+		}
+	/* What was not decoded may be another call. */
+	if (c.left)
+		n = 0;
+	code_close(&c);
+	return n;
+}
+
 uint64_t scope_site_first_call(const uint8_t *code, size_t len, uint64_t vaddr)
 {
 	uint64_t to = 0;

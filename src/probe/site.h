@@ -89,6 +89,11 @@ int scope_site_pick_return(const uint8_t *code, size_t len, uint64_t vaddr,
  * than one. */
 uint64_t scope_site_tail(const uint8_t *code, size_t len, uint64_t vaddr);
 
+/* Where in the function `to` is called directly: the addresses of the first
+ * `max` calls. Returns how many there are; those beyond max are not noted. */
+size_t scope_site_calls(const uint8_t *code, size_t len, uint64_t vaddr,
+			uint64_t to, uint64_t *ret_calls, size_t max);
+
 /* Target of the first direct call in the function; 0: none. */
 uint64_t scope_site_first_call(const uint8_t *code, size_t len, uint64_t vaddr);
 

@@ -160,18 +160,29 @@ static int wait_for_node(struct scope_target *t, struct scope_err *err)
 	return 0;
 }
 
-/* erts_this_node->sysname (erl_node_tables.c): nonode@nohost until the node is
- * alive. */
-static void read_name(struct scope_target *t)
+/* erts_this_node (erl_node_tables.c): its sysname is nonode@nohost until the
+ * node is alive. */
+uint64_t scope_target_node(struct scope_target *t, uint32_t *ret_creation)
 {
 	uint64_t at = scope_target_address(t, "erts_this_node"), node, atom;
-	const char *name = NULL;
-	size_t len = 0;
 
-	if (at && scope_target_read(t, at, &node, 8) == 0 && node &&
+	*ret_creation = 0;
+	if (!at || scope_target_read(t, at, &node, 8) < 0 || !node ||
 	    scope_target_read(t, node + t->vm.layout->node_sysname, &atom,
-			      8) == 0)
-		name = scope_vm_atom(&t->vm, atom, &len);
+			      8) < 0 ||
+	    scope_target_read(t, node + t->vm.layout->node_creation,
+			      ret_creation, 4) < 0)
+		return 0;
+	return scope_is_atom(atom) ? atom : 0;
+}
+
+static void read_name(struct scope_target *t)
+{
+	uint32_t creation;
+	size_t len = 0;
+	const char *name = scope_vm_atom(&t->vm,
+					 scope_target_node(t, &creation), &len);
+
 	if (!name)
 		name = "nonode@nohost", len = strlen(name);
 	if (len >= sizeof(t->node))

@@ -34,7 +34,8 @@ struct scope_target_info {
 	const char *path;  /* what that link says, for people */
 	const char *otp;   /* "25" */
 	const char *erts;  /* "13.1.5" */
-	const char *node;  /* "shop@host"; "nonode@nohost" when not alive */
+	const char *node;  /* "shop@host" as it was when opened;
+			      "nonode@nohost" when not alive */
 	const char *build_id; /* hex, or "" */
 	const char *symbols;  /* where names are from, for people; static */
 	bool jit;
@@ -56,6 +57,10 @@ SCOPE_AUTO(scope_target)
 
 const struct scope_target_info *scope_target_info(const struct scope_target *t);
 struct scope_vm *scope_target_vm(struct scope_target *t);
+
+/* The name that the node has now, an Eterm atom, and its creation, which tells
+ * its lives apart; 0: can't be read. */
+uint64_t scope_target_node(struct scope_target *t, uint32_t *ret_creation);
 
 /* A pidfd: readable once the node is gone. Borrowed. */
 int scope_target_pidfd(const struct scope_target *t);

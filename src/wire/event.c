@@ -13,6 +13,7 @@
 #define GROUP_SCHED "sched"
 #define GROUP_CALL "call"
 #define GROUP_ATTEMPT "attempt"
+#define GROUP_DIST "dist"
 #define GROUP_NODE "node"
 #define GROUP_STREAM "stream"
 

@@ -39,6 +39,10 @@ enum scope_type {
  * (id ts time mono kind node os_pid scheduler pid name). In order of printing.
  */
 #define SCOPE_FIELDS(X)                                                        \
+	X(PEER, "peer", ATOM, "name of the other node")                        \
+	X(OP, "op", TEXT, "the signal, as the distribution protocol names it") \
+	X(VISIBILITY, "visibility", TEXT, "visible or hidden")                 \
+	X(SELF, "self", BOOL, "it is this node itself")                        \
 	X(CHILD, "child", IDENT, "the new process")                            \
 	X(FROM, "from", IDENT, "the other party that it came from")            \
 	X(FROM_KIND, "from", TEXT,                                             \
@@ -46,6 +50,7 @@ enum scope_type {
 	X(FROM_NAME, "from_name", ATOM, "registered name of from")             \
 	X(PORT, "port", IDENT, "the port")                                     \
 	X(TO, "to", IDENT, "the other party that it went to")                  \
+	X(TO_WORD, "to", ATOM, "registered name that it went to")              \
 	X(TO_NAME, "to_name", ATOM, "registered name of to")                   \
 	X(DEST, "dest", TERM,                                                  \
 	  "what it was sent to: a name, {Name,Node}, an alias")                \
@@ -73,9 +78,11 @@ enum scope_type {
 	  "noproc, noport: there was none; badarg: not a destination")         \
 	X(ALIAS, "alias", BOOL, "sent to an alias")                            \
 	X(ALIAS_REF, "alias_ref", IDENT, "the alias that it was sent to")      \
-	X(DIST, "dist", BOOL, "still in external format: no contents")         \
+	X(DIST, "dist", BOOL, "it came from another node")                     \
 	X(TRUNCATED, "truncated", BOOL, "a term above was cut")                \
 	X(UNREADABLE, "unreadable", TEXT, "what could not be read, and why")   \
+	X(BYTES, "bytes", UINT, "size in external format")                     \
+	X(FRAGMENTS, "fragments", UINT, "packets that it takes")               \
 	X(WAIT_NS, "wait_ns", UINT,                                            \
 	  "from enqueue to receive; from runnable to running")                 \
 	X(RUN_NS, "run_ns", UINT, "how long it ran")                           \
@@ -173,6 +180,7 @@ struct scope_event {
 	uint32_t scheduler; /* 1..; 0: none or not known */
 	uint64_t pid;	  /* Eterm; 0: none */
 	uint64_t name;	  /* Eterm atom: pid's registered name; 0: none */
+	uint64_t node;	  /* Eterm atom: name of the node; 0: as at attach */
 	bool cut;	  /* the copy of the terms was cut by the budget */
 	bool redacted;	  /* values were hidden (beam/redact.h) */
 	struct scope_image image;

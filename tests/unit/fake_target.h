@@ -38,6 +38,7 @@ struct scope_target {
 	unsigned looks; /* at one process */
 	uint64_t label, ancestors;
 	uint64_t ranges, active; /* an interpreter's; 0: it has none */
+	uint64_t node; /* its name */
 };
 
 static struct scope_target *t;
@@ -119,6 +120,12 @@ int scope_target_ranges(const struct scope_target *target,
 	*ret_ranges = scope_ranges_new(&target->f.vm, target->ranges,
 				       target->active);
 	return *ret_ranges ? 0 : -ENOMEM;
+}
+
+uint64_t scope_target_node(struct scope_target *target, uint32_t *ret_creation)
+{
+	*ret_creation = 7;
+	return target->node;
 }
 
 unsigned scope_target_scheduler(struct scope_target *target, uint32_t tid,

@@ -39,6 +39,14 @@ static const char *const functions[] = {
 	"erts_queue_dist_message",
 	"erts_proc_sig_send_to_alias",
 	"erts_proc_sig_send_altact_msg",
+	"erts_proc_sig_send_dist_to_alias",
+	"erts_dsig_send",
+	"erts_encode_ext_dist_header_setup",
+	"erts_net_message",
+	"erts_decode_dist_ext",
+	"erts_set_dist_entry_connected",
+	"erts_set_this_node",
+	"erts_do_net_exits",
 	"~beam_jit_remove_message",
 	"erts_garbage_collect_nobump",
 	"__jit_debug_register_code",
@@ -178,6 +186,12 @@ static void make(const char *otp)
 	put_branch("erts_garbage_collect_nobump", 2, 0xe8,
 		   "static garbage_collect");
 	put_branch("process_main", 2, 0xe8, "erts_save_message_in_proc");
+	/* One sends in one place, and takes in in two. */
+	put_branch("erts_dsig_send", 2, 0xe8,
+		   "erts_encode_ext_dist_header_setup");
+	put_branch("erts_net_message", 2, 0xe8, "erts_decode_dist_ext");
+	put_branch("erts_net_message", 7, 0xe8, "erts_set_this_node");
+	put_branch("erts_net_message", 12, 0xe8, "erts_decode_dist_ext");
 }
 
 /* The erts_queue_*message* functions end in one. */
@@ -254,7 +268,12 @@ static void every_kind_has_its_source(void **state)
 		assert_string_equal(found.source[SCOPE_KIND_MSG_SEND],
 				    "uprobe queue_messages, "
 				    "erts_queue_dist_message, "
-				    "erts_proc_sig_send_to_alias");
+				    "erts_proc_sig_send_to_alias, "
+				    "erts_proc_sig_send_dist_to_alias");
+		assert_string_equal(found.source[SCOPE_KIND_DIST_SEND],
+				    "uprobe erts_dsig_send");
+		assert_string_equal(found.source[SCOPE_KIND_DIST_RECEIVE],
+				    "uprobe erts_net_message");
 		assert_string_equal(found.source[SCOPE_KIND_MSG_RECEIVE],
 				    "uprobe beam_jit_remove_message");
 		assert_string_equal(found.source[SCOPE_KIND_GC_END],
@@ -383,7 +402,11 @@ static void an_interpreter_has_its_sources(void **state)
 	make_tail();
 	find(WIRE);
 	for (unsigned k = 1; k < SCOPE_KIND_MAX; k++)
-		assert_string_equal(found.missing[k], "");
+		assert_string_equal(found.missing[k],
+				    k == SCOPE_KIND_DIST_SEND ||
+						    k == SCOPE_KIND_DIST_RECEIVE ?
+					    "no source is known for OTP 23" :
+					    "");
 	assert_string_equal(found.source[SCOPE_KIND_MSG_SEND],
 			    "uprobe queue_messages, erts_queue_dist_message");
 	assert_string_equal(
@@ -495,6 +518,7 @@ static unsigned needed_by(const char *name)
 		{ "erts_garbage_collect_nobump", 3 },
 		{ "erts_schedule", 2 },
 		{ "erl_create_process", 2 },
+		{ "erts_set_this_node", 2 },
 	};
 
 	for (size_t i = 0; i < sizeof(other) / sizeof(*other); i++)
@@ -569,7 +593,9 @@ static void only_what_is_wanted_is_probed(void **state)
 	assert_int_equal(scope_catalogue_needs(0),
 			 SCOPE_KIND_BIT(SCOPE_KIND_PROC_REGISTER) |
 				 SCOPE_KIND_BIT(SCOPE_KIND_PROC_UNREGISTER) |
-				 SCOPE_KIND_BIT(SCOPE_KIND_PROC_EXIT));
+				 SCOPE_KIND_BIT(SCOPE_KIND_PROC_EXIT) |
+				 SCOPE_KIND_BIT(SCOPE_KIND_DIST_NODE_UP) |
+				 SCOPE_KIND_BIT(SCOPE_KIND_DIST_NODE_DOWN));
 	assert_int_equal(scope_catalogue_needs(WIRE), WIRE);
 }
 
@@ -584,6 +610,8 @@ static void sites_are_what_programs_expect(void **state)
 	memcpy(t.text + STEP * place_of("erts_do_exit_process"),
 	       "\x48\x83\xec\x08\x55\x5d\xc3", 7);
 	find(WIRE);
+	assert_int_equal(count(SCOPE_SITE_DIST_SEND, false), 1);
+	assert_int_equal(count(SCOPE_SITE_DIST_RECEIVE, false), 2);
 	assert_int_equal(count(SCOPE_SITE_GC, false), 1);
 	assert_int_equal(count(SCOPE_SITE_GC, true), 1);
 	for (size_t i = 0; i < found.n; i++) {

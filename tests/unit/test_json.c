@@ -162,6 +162,37 @@ static void make_messages(void)
 	ADD_TEXT(ev, SURE, "order");
 }
 
+static void make_dist(void)
+{
+	uint64_t two[2] = { fake_int(1), fake_atom(&fake, "hello world") };
+	struct scope_event *ev;
+
+	ev = event(SCOPE_KIND_DIST_SEND, 10);
+	ADD(ev, PEER, fake_atom(&fake, "db@host"));
+	ADD_TEXT(ev, OP, "REG_SEND");
+	ADD(ev, TO_WORD, fake_atom(&fake, "db_pool"));
+	ADD(ev, MSG, fake_tuple(&fake, two, 2));
+	ADD_U(ev, FRAGMENTS, 1);
+	/* From then on the node has another name. */
+	ev = event(SCOPE_KIND_DIST_NODE_UP, 0);
+	ev->node = fake_atom(&fake, "a \"node\"@host");
+	ADD(ev, PEER, ev->node);
+	ADD_TEXT(ev, VISIBILITY, "visible");
+	ADD_U(ev, SELF, 1);
+	ev = event(SCOPE_KIND_DIST_RECEIVE, 12);
+	ADD(ev, PEER, fake_atom(&fake, "db@host"));
+	ADD_TEXT(ev, OP, "PAYLOAD_MONITOR_P_EXIT");
+	ADD(ev, FROM, pid(13));
+	ADD(ev, REASON, fake_atom(&fake, "normal"));
+	ADD(ev, REF, fake_ref(&fake, 1, 2, 3));
+	ADD_U(ev, BYTES, 57);
+	ADD_U(ev, FRAGMENTS, 1);
+	ev = event(SCOPE_KIND_DIST_NODE_DOWN, 0);
+	ADD(ev, PEER, fake_atom(&fake, "db@host"));
+	ADD_TEXT(ev, VISIBILITY, "hidden");
+	ADD(ev, REASON, fake_atom(&fake, "connection_closed"));
+}
+
 static void make_others(void)
 {
 	struct scope_event *ev;
@@ -245,6 +276,7 @@ static int make(void **state)
 	make_messages();
 	make_others();
 	make_scheduling();
+	make_dist();
 	for (size_t i = 0; i < nevents; i++)
 		events[i].image = *fake_image(&fake);
 	return 0;
