@@ -90,13 +90,14 @@ enum scope_kind {
 	X(4, READ, "unreadable", "the target's memory could not be read")       \
 	X(5, KERNEL, "kernel_missed", "the kernel skipped the probe")           \
 	X(6, OUTPUT, "output_full", "the reader of the output was too slow")    \
-	X(7, DECODE, "decode", "a record could not be decoded")
+	X(7, DECODE, "decode", "a record could not be decoded")                 \
+	X(8, REFUSED, "refused", "the receiver of the output refused them")
 
 enum scope_loss {
 #define X(num, sym, name, says) SCOPE_LOSS_##sym = num,
 	SCOPE_LOSSES(X)
 #undef X
-	SCOPE_LOSS_MAX = 8,
+	SCOPE_LOSS_MAX = 16,
 };
 
 /* Counters of one CPU, in the BPF object's .bss. emitted counts every event

@@ -25,6 +25,7 @@ struct session {
 	struct scope_sink tee;	/* hands on to `out`; sees node.attach */
 	struct scope_redact *redact; /* borrowed; NULL: nothing to hide */
 	struct scope_vm *vm;	     /* borrowed */
+	struct scope_writer *to; /* owned until the writing begins */
 	struct scope_sink *out; /* borrowed */
 	bool has_hints;		/* stderr is for people */
 };
@@ -111,6 +112,15 @@ static int tee_event(struct scope_sink *sink, const struct scope_event *ev)
 	return s->out->event(s->out, ev);
 }
 
+static void tee_lost(struct scope_sink *sink, uint64_t counts[SCOPE_KIND_MAX])
+{
+	struct session *s = (struct session *)((char *)sink -
+					       offsetof(struct session, tee));
+
+	if (s->out->lost)
+		s->out->lost(s->out, counts);
+}
+
 static void tee_tick(struct scope_sink *sink, uint64_t mono_ns)
 {
 	struct session *s = (struct session *)((char *)sink -
@@ -161,8 +171,8 @@ static int run_json(struct session *s, struct scope_target *t,
 	scope_auto(scope_jsonl) j = NULL;
 	int r, f;
 
-	r = scope_jsonl_new(STDOUT_FILENO, scope_target_vm(t), &opts,
-			    scope_run_stop, &j);
+	r = scope_jsonl_new(STDOUT_FILENO, scope_take(s->to),
+			    scope_target_vm(t), &opts, scope_run_stop, &j);
 	if (r < 0)
 		return scope_fail(err, r, "can't start writing: %s",
 				  strerror(-r));
@@ -171,7 +181,9 @@ static int run_json(struct session *s, struct scope_target *t,
 	run.progress_arg = s;
 	handle_signals(false);
 	r = scope_run(t, &run, &s->tee, totals, err);
-	f = scope_jsonl_finish(j, is_stopped ? FLUSH_STOP_MS : FLUSH_MS,
+	f = scope_jsonl_finish(j,
+			       is_stopped && !s->conf->dest.to ? FLUSH_STOP_MS :
+								 FLUSH_MS,
 			       r < 0 ? NULL : err);
 	return r < 0 ? r : f;
 }
@@ -215,6 +227,22 @@ static int run_live(struct session *s, struct scope_target *t,
 	return scope_run(t, &run, &s->tee, totals, err);
 }
 
+/* From the stream's thread. */
+static void say_note(const char *text)
+{
+	fprintf(stderr, "scope-bpf: %s\n", text);
+}
+
+static int make_writer(const struct scope_live_conf *c,
+		       struct scope_writer **ret_writer, struct scope_err *err)
+{
+	int r = c->dest.to ? scope_writer_new(&c->dest, ret_writer, err) : 0;
+
+	if (r == 0 && *ret_writer && !c->is_quiet)
+		(*ret_writer)->note = say_note;
+	return r;
+}
+
 static int make_redact(const struct scope_live_conf *c,
 		       struct scope_redact **ret_redact, struct scope_err *err)
 {
@@ -231,16 +259,21 @@ static int watch(const struct scope_live_conf *c, struct scope_err *err)
 {
 	struct scope_run_totals totals = { 0 };
 	scope_auto(scope_redact) redact = NULL;
+	scope_auto(scope_writer) to = NULL;
 	scope_auto(scope_target) t = NULL;
 	struct session s = {
 		.conf = c,
-		.tee = { .event = tee_event, .tick = tee_tick },
+		.tee = { .event = tee_event,
+			 .tick = tee_tick,
+			 .lost = tee_lost },
 		.has_hints = isatty(STDERR_FILENO) && !c->is_quiet,
 	};
 	pid_t pid;
 	int r;
 
 	r = make_redact(c, &redact, err);
+	if (r == 0)
+		r = make_writer(c, &to, err);
 	if (r < 0)
 		return scope_cmd_complain(r, err);
 	r = scope_find_pid(c->target, &pid, err);
@@ -251,7 +284,8 @@ static int watch(const struct scope_live_conf *c, struct scope_err *err)
 		return scope_cmd_complain(r, err);
 	s.redact = redact;
 	s.vm = scope_target_vm(t);
-	if (c->wants_json || !isatty(STDOUT_FILENO))
+	s.to = scope_take(to);
+	if (c->wants_json || c->dest.to || !isatty(STDOUT_FILENO))
 		r = run_json(&s, t, &totals, err);
 	else
 		r = run_live(&s, t, &totals, err);

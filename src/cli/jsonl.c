@@ -11,6 +11,10 @@ struct scope_jsonl {
 	struct scope_sink sink; /* first: the sink is the object */
 	struct scope_json *json;     /* owned */
 	struct scope_stream *stream; /* owned */
+	/* by kind; written by the stream's thread */
+	uint64_t refused[SCOPE_KIND_MAX];
+	uint64_t told[SCOPE_KIND_MAX]; /* of those, what was asked for */
+	bool is_written_to;
 	char *line;		     /* owned */
 	void (*stop)(void);
 };
@@ -48,11 +52,62 @@ static void tick(struct scope_sink *sink, uint64_t mono_ns)
 		j->stop();
 }
 
-int scope_jsonl_new(int fd, struct scope_vm *vm,
+/* The kind of a line that we wrote; SCOPE_KIND_NONE: it can't be told. */
+static unsigned kind_of(const char *line, size_t n)
+{
+	static const char key[] = "\"kind\":\"";
+	const char *at = memmem(line, n, key, sizeof(key) - 1);
+	size_t left, len;
+
+	if (!at)
+		return SCOPE_KIND_NONE;
+	at += sizeof(key) - 1;
+	left = n - (size_t)(at - line);
+	for (unsigned k = 1; k < SCOPE_KIND_MAX; k++) {
+		const char *name = scope_kind_info(k)->name;
+
+		len = name ? strlen(name) : 0;
+		if (len && len < left && !memcmp(at, name, len) &&
+		    at[len] == '"')
+			return k;
+	}
+	return SCOPE_KIND_NONE;
+}
+
+/* Called by the stream's thread. */
+static void count_refused(void *arg, const char *lines, size_t n)
+{
+	struct scope_jsonl *j = arg;
+
+	while (n) {
+		const char *end = memchr(lines, '\n', n);
+		size_t len = end ? (size_t)(end + 1 - lines) : n;
+
+		(void)__atomic_add_fetch(&j->refused[kind_of(lines, len)], 1,
+					 __ATOMIC_RELAXED);
+		lines += len;
+		n -= len;
+	}
+}
+
+static void lost(struct scope_sink *sink, uint64_t counts[SCOPE_KIND_MAX])
+{
+	struct scope_jsonl *j = (struct scope_jsonl *)sink;
+
+	for (unsigned k = 0; k < SCOPE_KIND_MAX; k++) {
+		uint64_t n = __atomic_load_n(&j->refused[k], __ATOMIC_RELAXED);
+
+		counts[k] += n - j->told[k];
+		j->told[k] = n;
+	}
+}
+
+int scope_jsonl_new(int fd, struct scope_writer *to, struct scope_vm *vm,
 		    const struct scope_json_opts *opts, void (*stop)(void),
 		    struct scope_jsonl **ret_jsonl)
 {
 	scope_auto(scope_jsonl) j = calloc(1, sizeof(*j));
+	scope_auto(scope_writer) w = to;
 	int r;
 
 	if (!j)
@@ -64,7 +119,16 @@ int scope_jsonl_new(int fd, struct scope_vm *vm,
 	j->json = scope_json_new(vm, opts);
 	if (!j->line || !j->json)
 		return -ENOMEM;
-	r = scope_stream_new(fd, SCOPE_JSONL_BUFFER, &j->stream);
+	if (w) {
+		w->refuse = count_refused;
+		w->refuse_arg = j;
+		j->sink.lost = lost;
+		j->is_written_to = true;
+		r = scope_stream_new_writer(scope_take(w), SCOPE_JSONL_BUFFER,
+					    &j->stream);
+	} else {
+		r = scope_stream_new(fd, SCOPE_JSONL_BUFFER, &j->stream);
+	}
 	if (r < 0)
 		return r;
 	*ret_jsonl = scope_take(j);
@@ -92,14 +156,28 @@ int scope_jsonl_finish(struct scope_jsonl *j, unsigned timeout_ms,
 	int r = scope_stream_flush(j->stream, timeout_ms);
 	uint64_t n;
 
+	uint64_t late = 0;
+
+	/* What was refused after the last line said what was lost. */
+	for (unsigned k = 0; k < SCOPE_KIND_MAX; k++)
+		late += __atomic_load_n(&j->refused[k], __ATOMIC_RELAXED) -
+			j->told[k];
+	if (r == 0 && late)
+		return scope_fail(err, -EIO,
+				  "the receiver of the output refused the last "
+				  "%" PRIu64 " lines",
+				  late);
 	if (r == 0)
 		return 0;
 	n = scope_stream_unwritten(j->stream);
 	if (r == -ETIMEDOUT)
 		return scope_fail(err, r,
 				  "%" PRIu64 " lines were not written: the "
-				  "reader of the output is too slow",
-				  n);
+				  "%s of the output is %s",
+				  n, j->is_written_to ? "receiver" : "reader",
+				  j->is_written_to ?
+					  "out of reach or too slow" :
+					  "too slow");
 	r = scope_stream_error(j->stream);
 	return scope_fail(err, r == -EPIPE ? r : -EIO,
 			  "can't write the output: %s; %" PRIu64

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * jsonl: a sink that writes events as JSON lines to a descriptor.
+ * jsonl: a sink that writes events as JSON lines to a stream.
  *
  * Limits:  a line of SCOPE_JSONL_LINE bytes, SCOPE_JSONL_BUFFER bytes waiting
  *          for the reader; what does not fit is refused, and the pipeline
  *          counts it lost.
  * Errors:  a reader that went away, or a full disk, stops the run; the result
- *          of scope_jsonl_finish tells.
+ *          of scope_jsonl_finish tells. A writer (export/writer.h) waits for
+ *          better times instead.
  * Threads: one owner.
  */
 #ifndef SCOPE_CLI_JSONL_H
@@ -14,6 +15,7 @@
 
 #include "base/err.h"
 #include "export/json.h"
+#include "export/writer.h"
 #include "wire/event.h"
 
 #define SCOPE_JSONL_LINE (1u << 20)
@@ -21,9 +23,10 @@
 
 struct scope_jsonl;
 
-/* `stop` is called, once or more, when nothing can be written any more.
- * -ENOMEM, -EAGAIN. */
-int scope_jsonl_new(int fd, struct scope_vm *vm,
+/* To a descriptor, borrowed; or to `to`, which it owns from now on, also when
+ * this fails. `stop` is called, once or more, when nothing can be written any
+ * more. -ENOMEM, -EAGAIN. */
+int scope_jsonl_new(int fd, struct scope_writer *to, struct scope_vm *vm,
 		    const struct scope_json_opts *opts, void (*stop)(void),
 		    struct scope_jsonl **ret_jsonl);
 void scope_jsonl_free(struct scope_jsonl *j);
@@ -33,8 +36,8 @@ SCOPE_AUTO(scope_jsonl)
 struct scope_sink *scope_jsonl_sink(struct scope_jsonl *j);
 
 /* Wait for the last lines to get out, at most timeout_ms. 0; -EPIPE the reader
- * went away; -ETIMEDOUT it is too slow; -EIO it could not be written. With
- * words in err. */
+ * went away; -ETIMEDOUT it is too slow; -EIO it could not be written, or was
+ * refused. With words in err. */
 int scope_jsonl_finish(struct scope_jsonl *j, unsigned timeout_ms,
 		       struct scope_err *err);
 

@@ -8,6 +8,8 @@
 
 #define BUFFER_MIN (64u << 10)
 #define BUFFER_MAX (1u << 30)
+#define ROTATE_KEEP 5
+#define ROTATE_KEEP_MAX 1000
 
 /* What an option does; in the order of the table. */
 enum {
@@ -19,6 +21,11 @@ enum {
 	OPT_TERMS,
 	OPT_ELIXIR,
 	OPT_TERM_JSON,
+	OPT_TO,
+	OPT_ROTATE,
+	OPT_ROTATE_KEEP,
+	OPT_HEADER_FILE,
+	OPT_CACERT,
 	OPT_REDACT,
 	OPT_STRATEGY,
 	OPT_BUFFER,
@@ -47,6 +54,16 @@ const struct scope_opt scope_live_opts[] = {
 			 "Terms in Elixir's syntax" },
 	[OPT_TERM_JSON] = { 0, "term-json", NULL, NULL,
 			    "Terms as tagged JSON objects" },
+	[OPT_TO] = { 0, "to", "DEST", "file: unix: tcp: http:// https://",
+		     "Write to a file, unix:, tcp:HOST:PORT or https:// URL" },
+	[OPT_ROTATE] = { 0, "rotate", "SIZE", NULL,
+			 "Begin a new file when it gets larger than this" },
+	[OPT_ROTATE_KEEP] = { 0, "rotate-keep", "NUMBER", NULL,
+			      "Files kept when a new one begins; 5" },
+	[OPT_HEADER_FILE] = { 0, "header-file", "FILE", NULL,
+			      "HTTP headers to send, one a line" },
+	[OPT_CACERT] = { 0, "cacert", "FILE", NULL,
+			 "Certificates to believe instead of the system's" },
 	[OPT_REDACT] = { 0, "redact", "RULE",
 			 "default key: atom: field: match: kind:",
 			 "Hide values: default, key:NAME, match:REGEX, @FILE" },
@@ -115,6 +132,42 @@ static int add_process(struct scope_live_conf *c, const char *value,
 		return scope_fail(err, -EINVAL, "more than %d --process",
 				  SCOPE_PROCESSES_MAX);
 	c->processes[c->nprocesses++] = value;
+	return 0;
+}
+
+static int set_dest(struct scope_live_conf *c, long which, const char *value,
+		    struct scope_err *err)
+{
+	const char **to = which == OPT_TO	   ? &c->dest.to :
+			  which == OPT_HEADER_FILE ? &c->dest.header_file :
+						     &c->dest.ca_file;
+
+	if (!*value)
+		return scope_fail(err, -EINVAL, "--%s needs a value",
+				  scope_live_opts[which].name);
+	if (*to)
+		return scope_fail(err, -EINVAL, "one --%s only",
+				  scope_live_opts[which].name);
+	*to = value;
+	return 0;
+}
+
+/* Options that mean nothing without another are not ignored. */
+static int finish_dest(struct scope_live_conf *c, struct scope_err *err)
+{
+	struct scope_dest *d = &c->dest;
+
+	if (d->to && !strcmp(d->to, "-"))
+		d->to = NULL;
+	if (!d->to && (d->header_file || d->ca_file || d->rotate_bytes))
+		return scope_fail(err, -EINVAL,
+				  "--rotate, --header-file and --cacert go with "
+				  "--to");
+	if (c->has_rotate_keep && !d->rotate_bytes)
+		return scope_fail(err, -EINVAL,
+				  "--rotate-keep goes with --rotate SIZE");
+	if (!c->has_rotate_keep)
+		d->rotate_keep = ROTATE_KEEP;
 	return 0;
 }
 
@@ -188,6 +241,23 @@ static int set_number(struct scope_live_conf *c, long which, const char *value,
 					  value);
 		c->duration_ns = n;
 		return 0;
+	case OPT_ROTATE:
+		if (scope_parse_size(value, &n) < 0 || n < BUFFER_MIN)
+			return scope_fail(err, -EINVAL,
+					  "--rotate takes a size from 64K on, "
+					  "not '%s'",
+					  value);
+		c->dest.rotate_bytes = n;
+		return 0;
+	case OPT_ROTATE_KEEP:
+		if (scope_parse_number(value, &n) < 0 || n > ROTATE_KEEP_MAX)
+			return scope_fail(err, -EINVAL,
+					  "--rotate-keep takes a number from 0 "
+					  "to %d, not '%s'",
+					  ROTATE_KEEP_MAX, value);
+		c->dest.rotate_keep = (unsigned)n;
+		c->has_rotate_keep = true;
+		return 0;
 	case OPT_BUFFER:
 		if (scope_parse_size(value, &n) < 0 || n < BUFFER_MIN ||
 		    n > BUFFER_MAX)
@@ -247,6 +317,10 @@ static int set(void *arg, const struct scope_opt *opt, const char *value,
 		return add_events(c, value, err);
 	case OPT_PROCESS:
 		return add_process(c, value, err);
+	case OPT_TO:
+	case OPT_HEADER_FILE:
+	case OPT_CACERT:
+		return set_dest(c, which, value, err);
 	case OPT_REDACT:
 		return add_redact(c, value, err);
 	case OPT_STRATEGY:
@@ -258,6 +332,8 @@ static int set(void *arg, const struct scope_opt *opt, const char *value,
 	case OPT_TERM_JSON:
 		return set_syntax(c, SCOPE_SYNTAX_JSON, err);
 	case OPT_DURATION:
+	case OPT_ROTATE:
+	case OPT_ROTATE_KEEP:
 	case OPT_BUFFER:
 	case OPT_TERMS:
 		return set_number(c, which, value, err);
@@ -306,5 +382,6 @@ int scope_live_conf_parse(const struct scope_cmd *cmd, int argc, char **argv,
 		if (r < 0)
 			return r;
 	}
-	return finish_kinds(c, err);
+	r = finish_dest(c, err);
+	return r < 0 ? r : finish_kinds(c, err);
 }

@@ -12,6 +12,7 @@
 
 #include "beam/term.h"
 #include "cli/cmd.h"
+#include "export/writer.h"
 
 #define SCOPE_PROCESSES_MAX 64
 #define SCOPE_EVENTS_LEN 1024
@@ -34,9 +35,10 @@ struct scope_live_conf {
 	unsigned term_words;
 	enum scope_syntax syntax;
 	enum scope_color color;
-	bool has_syntax;
+	bool has_syntax, has_rotate_keep;
 	bool wants_json, is_strict, is_quiet;
 	unsigned verbose;
+	struct scope_dest dest; /* dest.to NULL: the standard output */
 	size_t nredacts;
 	const char *redacts[SCOPE_REDACTS_MAX]; /* rules, as given */
 	size_t nprocesses;

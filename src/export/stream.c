@@ -35,6 +35,7 @@
 #define IDLE_ROUNDS 50
 #define FLUSH_MAX_MS 5000 /* of a flush, however slowly it goes on */
 #define FLUSH_STEP_NS 1000000
+#define LINGER_STEP_MS 20
 #define NS_PER_MS UINT64_C(1000000)
 #define CHUNK_BYTES (256u << 10)
 #define RESERVE_BYTES (64u << 10)
@@ -114,8 +115,12 @@ struct scope_stream {
 	int fd;		/* borrowed */
 	int own;	/* owned: fd opened anew, or -1 */
 	int wake;	/* owned: eventfd */
+	int stop;	/* owned: eventfd, readable once it is to stop */
 	bool is_socket;
 	size_t chunk; /* most bytes of one write */
+	struct scope_writer *to; /* owned; NULL: fd */
+	char *batch;		 /* owned: whole lines for `to` */
+	size_t batch_cap;
 	pthread_t thread;
 
 	/* Of the one that puts. */
@@ -125,16 +130,19 @@ struct scope_stream {
 	_Alignas(LINE_BYTES) shared tail;
 	shared is_waiting;
 	shared error; /* an errno, above 0; 0: none */
+	shared refused;
 	/* Of both. */
 	_Alignas(LINE_BYTES) shared is_stopping;
+	shared is_flushing;
 };
 
-static void wake(struct scope_stream *s)
+/* Make an eventfd readable. */
+static void tell(int fd)
 {
 	uint64_t one = 1;
 
 	/* Fails only when it is readable already. */
-	if (write(s->wake, &one, sizeof(one)) < 0)
+	if (write(fd, &one, sizeof(one)) < 0)
 		return;
 }
 
@@ -160,7 +168,7 @@ static int await(struct scope_stream *s, short events, int timeout_ms)
 	};
 	uint64_t n;
 
-	if (poll(p, 2, timeout_ms) < 0)
+	if (poll(p, s->to ? 1 : 2, timeout_ms) < 0)
 		return errno == EINTR ? 0 : errno;
 	if (p[0].revents && read(s->wake, &n, sizeof(n)) < 0 &&
 	    errno != EAGAIN)
@@ -197,6 +205,97 @@ static int drain(struct scope_stream *s, uint64_t tail, uint64_t head)
 	return errno == EINTR ? 0 : errno;
 }
 
+/* -- to a writer, in batches of whole lines ------------------------------------- */
+
+static int grow_batch(struct scope_stream *s, size_t cap)
+{
+	char *p = realloc(s->batch, cap);
+
+	if (!p)
+		return -ENOMEM;
+	s->batch = p;
+	s->batch_cap = cap;
+	return 0;
+}
+
+/* Copy whole lines from tail on into the batch: as many as fit into it, or one
+ * that is longer. The bytes; 0: no memory. */
+static size_t fill_batch(struct scope_stream *s, uint64_t tail, uint64_t head)
+{
+	size_t all = (size_t)(head - tail);
+	size_t max = all < s->to->batch_bytes ? all : s->to->batch_bytes;
+
+	for (;;) {
+		size_t at = (size_t)(tail % s->cap);
+		size_t run = max < s->cap - at ? max : s->cap - at;
+		size_t n;
+
+		if (max > s->batch_cap && grow_batch(s, max) < 0)
+			return 0;
+		memcpy(s->batch, s->ring + at, run);
+		memcpy(s->batch + run, s->ring, max - run);
+		for (n = max; n && s->batch[n - 1] != '\n'; n--)
+			;
+		/* Lines are put whole, so that there is an end. */
+		if (n || max == all)
+			return n;
+		max = max * 2 < all ? max * 2 : all;
+	}
+}
+
+/* Wait for `ms`, or until the stream is to stop or to be flushed. */
+static int rest(struct scope_stream *s, unsigned ms)
+{
+	uint64_t until = scope_now_ns() + ms * NS_PER_MS;
+	uint64_t now;
+	int e = 0;
+
+	while (!e && !load(&s->is_stopping) && (now = scope_now_ns()) < until)
+		e = await(s, 0, (int)((until - now) / NS_PER_MS) + 1);
+	return e;
+}
+
+static int linger(struct scope_stream *s, uint64_t tail, uint64_t *head)
+{
+	uint64_t until = scope_now_ns() + s->to->linger_ms * NS_PER_MS;
+	int e = 0;
+
+	while (!e && *head - tail < s->to->batch_bytes &&
+	       !load(&s->is_stopping) && !load(&s->is_flushing) &&
+	       scope_now_ns() < until) {
+		e = await(s, 0, LINGER_STEP_MS);
+		*head = load(&s->head);
+	}
+	return e;
+}
+
+static int drain_to(struct scope_stream *s, uint64_t tail, uint64_t head)
+{
+	size_t n, at = 0;
+	int e = linger(s, tail, &head);
+
+	if (e || load(&s->is_stopping))
+		return e;
+	n = fill_batch(s, tail, head);
+	if (!n)
+		return ENOMEM;
+	while (at < n && !e && !load(&s->is_stopping)) {
+		unsigned wait_ms = 0;
+		size_t done = 0;
+		int r = s->to->put(s->to, s->batch + at, n - at, s->stop, &done,
+				   &wait_ms);
+
+		at += done;
+		store(&s->refused, s->to->refused);
+		store(&s->tail, tail + at);
+		if (r < 0 && r != -EAGAIN)
+			return -r;
+		if (r == -EAGAIN)
+			e = rest(s, wait_ms);
+	}
+	return e;
+}
+
 /* Sleep until lines come. */
 static int idle(struct scope_stream *s, uint64_t tail, unsigned *rounds)
 {
@@ -229,7 +328,8 @@ static void *writer(void *arg)
 			e = idle(s, tail, &rounds);
 		} else {
 			rounds = 0;
-			e = drain(s, tail, head);
+			e = s->to ? drain_to(s, tail, head) :
+				    drain(s, tail, head);
 		}
 		if (e) {
 			store(&s->error, (uint64_t)e);
@@ -263,25 +363,36 @@ static void destroy(struct scope_stream *s)
 		(void)close(s->own);
 	if (s->wake >= 0)
 		(void)close(s->wake);
+	if (s->stop >= 0)
+		(void)close(s->stop);
+	scope_writer_free(s->to);
+	free(s->batch);
 	free(s->ring);
 	free(s);
 }
 
-int scope_stream_new(int fd, size_t cap, struct scope_stream **ret_stream)
+static int make(int fd, struct scope_writer *to, size_t cap,
+		struct scope_stream **ret_stream)
 {
 	struct scope_stream *s;
 	int r = -ENOMEM;
 
 	s = aligned_alloc(LINE_BYTES, sizeof(*s));
-	if (!s)
+	if (!s) {
+		scope_writer_free(to);
 		return -ENOMEM;
+	}
 	memset(s, 0, sizeof(*s));
 	s->fd = fd;
+	s->to = to;
+	s->own = -1;
 	s->cap = cap;
 	s->reserve = cap / 4 < RESERVE_BYTES ? cap / 4 : RESERVE_BYTES;
-	choose_way(s);
+	if (!to)
+		choose_way(s);
 	s->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (s->wake < 0) {
+	s->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (s->wake < 0 || s->stop < 0) {
 		r = -errno;
 		goto fail;
 	}
@@ -298,12 +409,24 @@ fail:
 	return r;
 }
 
+int scope_stream_new(int fd, size_t cap, struct scope_stream **ret_stream)
+{
+	return make(fd, NULL, cap, ret_stream);
+}
+
+int scope_stream_new_writer(struct scope_writer *w, size_t cap,
+			    struct scope_stream **ret_stream)
+{
+	return make(-1, w, cap, ret_stream);
+}
+
 void scope_stream_free(struct scope_stream *s)
 {
 	if (!s)
 		return;
 	store(&s->is_stopping, 1);
-	wake(s);
+	tell(s->stop);
+	tell(s->wake);
 	(void)pthread_join(s->thread, NULL);
 	destroy(s);
 }
@@ -328,7 +451,7 @@ int scope_stream_put(struct scope_stream *s, const char *line, size_t len,
 	memcpy(s->ring, line + run, len - run);
 	if (store_load(&s->head, head + len, &s->is_waiting) &&
 	    swap(&s->is_waiting, 0))
-		wake(s);
+		tell(s->wake);
 	return 0;
 }
 
@@ -337,6 +460,8 @@ int scope_stream_flush(struct scope_stream *s, unsigned timeout_ms)
 	struct timespec step = { .tv_nsec = FLUSH_STEP_NS };
 	uint64_t begun = scope_now_ns(), moved = begun, tail = load(&s->tail);
 
+	store(&s->is_flushing, 1);
+	tell(s->wake);
 	while (load(&s->tail) != load(&s->head)) {
 		uint64_t now = scope_now_ns();
 
@@ -357,6 +482,11 @@ int scope_stream_flush(struct scope_stream *s, unsigned timeout_ms)
 int scope_stream_error(const struct scope_stream *s)
 {
 	return -(int)load(&s->error);
+}
+
+uint64_t scope_stream_refused(const struct scope_stream *s)
+{
+	return load(&s->refused);
 }
 
 /* A line that was written in part counts: its newline is still there. */

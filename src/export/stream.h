@@ -6,6 +6,8 @@
  *          descriptor is slow, lines pile up to `cap` bytes; then further ones
  *          are refused (-ENOBUFS), and whoever offers them counts the loss:
  *          the node never waits, and memory never grows.
+ *          A stream goes to a descriptor as it is, or to a writer (writer.h)
+ *          in batches of whole lines.
  * Errors:  -ENOBUFS the buffer is full; -EPIPE the reader is gone, or the
  *          descriptor failed (scope_stream_error says with what).
  * Threads: one that puts; the writer thread inside.
@@ -17,11 +19,15 @@
 #include <stdint.h>
 
 #include "base/auto.h"
+#include "export/writer.h"
 
 struct scope_stream;
 
 /* fd is borrowed. -ENOMEM, -EAGAIN (no thread). */
 int scope_stream_new(int fd, size_t cap, struct scope_stream **ret_stream);
+/* To a writer, which the stream owns from now on, also when this fails. */
+int scope_stream_new_writer(struct scope_writer *w, size_t cap,
+			    struct scope_stream **ret_stream);
 /* Stops the writer without waiting for unwritten lines. */
 void scope_stream_free(struct scope_stream *s);
 SCOPE_AUTO(scope_stream)
@@ -35,6 +41,8 @@ int scope_stream_put(struct scope_stream *s, const char *line, size_t len,
 int scope_stream_flush(struct scope_stream *s, unsigned timeout_ms);
 /* 0, or the negative errno that ended the writing. */
 int scope_stream_error(const struct scope_stream *s);
+/* Lines that were taken, and that the writer then gave up: since the start. */
+uint64_t scope_stream_refused(const struct scope_stream *s);
 /* Lines that were taken but never written (after an error or a timeout). */
 uint64_t scope_stream_unwritten(const struct scope_stream *s);
 

@@ -366,7 +366,8 @@ static bool is_known(const struct scope_rec *rec)
 	if (rec->kind == SCOPE_KIND_LOSS)
 		return rec->a[0] < SCOPE_KIND_MAX &&
 		       scope_kind_info((unsigned)rec->a[0])->name &&
-		       rec->a[1] < SCOPE_LOSS_MAX;
+		       rec->a[1] < SCOPE_LOSS_MAX &&
+		       scope_loss_name((enum scope_loss)rec->a[1]);
 	return SCOPE_KIND_IS_WIRE(rec->kind) &&
 	       scope_kind_info(rec->kind)->name;
 }

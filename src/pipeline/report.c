@@ -17,12 +17,13 @@ void scope_report_plain(struct scope_event *ev, enum scope_kind kind,
 
 #define add_text(ev, key, s) scope_event_add_text(ev, key, s, strlen(s))
 
-void scope_report_output_loss(struct scope_event *ev, unsigned of,
+void scope_report_output_loss(struct scope_event *ev, enum scope_loss cause,
+			      unsigned of,
 			      uint64_t count, uint64_t since_ns,
 			      uint64_t now_ns, int64_t wall_offset_ns)
 {
 	scope_report_plain(ev, SCOPE_KIND_LOSS, now_ns, wall_offset_ns);
-	add_text(ev, SCOPE_FIELD_CAUSE, scope_loss_name(SCOPE_LOSS_OUTPUT));
+	add_text(ev, SCOPE_FIELD_CAUSE, scope_loss_name(cause));
 	add_text(ev, SCOPE_FIELD_OF, scope_kind_info(of)->name);
 	add_text(ev, SCOPE_FIELD_STAGE, "output");
 	scope_event_add_u(ev, SCOPE_FIELD_COUNT, count);

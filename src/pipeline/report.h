@@ -18,7 +18,8 @@ struct scope_report {
 
 void scope_report_plain(struct scope_event *ev, enum scope_kind kind,
 			uint64_t now_ns, int64_t wall_offset_ns);
-void scope_report_output_loss(struct scope_event *ev, unsigned of,
+void scope_report_output_loss(struct scope_event *ev, enum scope_loss cause,
+			      unsigned of,
 			      uint64_t count, uint64_t since_ns,
 			      uint64_t now_ns, int64_t wall_offset_ns);
 void scope_report_attach(struct scope_report *r, struct scope_event *ev,

@@ -32,6 +32,7 @@ struct run {
 	uint64_t last_ns; /* of the youngest event handed on */
 	/* lost to a slow sink since it was last told */
 	uint64_t refused[SCOPE_KIND_MAX], refused_since, told_ns;
+	uint64_t lost_since; /* when the sink was asked what it lost later */
 	uint64_t out_of_set[SCOPE_KIND_MAX];
 	uint64_t set[PROCESSES_MAX]; /* pid of each opts->processes; 0: none */
 	size_t nset;
@@ -110,7 +111,8 @@ static void tell_refused(struct run *r)
 	for (unsigned k = 0; k < SCOPE_KIND_MAX; k++) {
 		if (!r->refused[k])
 			continue;
-		scope_report_output_loss(&ev, k, r->refused[k],
+		scope_report_output_loss(&ev, SCOPE_LOSS_OUTPUT, k,
+					 r->refused[k],
 					 r->refused_since, now,
 					 r->wall_offset_ns);
 		if (!deliver(r, &ev))
@@ -118,6 +120,31 @@ static void tell_refused(struct run *r)
 		r->refused[k] = 0;
 	}
 	r->refused_since = 0;
+}
+
+/* Events that the sink had taken, and then could not put out. */
+static void note_lost_later(struct run *r)
+{
+	/* In its place among those that are put out now. */
+	uint64_t now = r->last_ns > r->lost_since ? r->last_ns : r->lost_since;
+	uint64_t counts[SCOPE_KIND_MAX] = { 0 };
+	struct scope_event ev;
+
+	if (!r->sink->lost)
+		return;
+	r->sink->lost(r->sink, counts);
+	for (unsigned k = 0; k < SCOPE_KIND_MAX; k++) {
+		if (!counts[k])
+			continue;
+		r->totals.delivered[k] -= counts[k];
+		r->totals.lost[SCOPE_LOSS_REFUSED][k] += counts[k];
+		if (!scope_kind_info(k)->name)
+			continue;
+		scope_report_output_loss(&ev, SCOPE_LOSS_REFUSED, k, counts[k],
+					 r->lost_since, now, r->wall_offset_ns);
+		(void)deliver(r, &ev);
+	}
+	r->lost_since = now;
 }
 
 static void emit(void *arg, struct scope_event *ev)
@@ -289,6 +316,7 @@ static void tick(struct run *r, uint64_t *last)
 	scope_decoder_set_wall(r->decoder, r->wall_offset_ns);
 	if (r->refused_since)
 		tell_refused(r);
+	note_lost_later(r);
 	if (r->sink->tick)
 		r->sink->tick(r->sink, now);
 }
@@ -357,9 +385,10 @@ static void finish(struct run *r)
 	uint64_t now = scope_now_ns();
 	struct scope_event ev;
 
-	count_kernel(r);
 	r->told_ns = 0;
 	tell_refused(r);
+	note_lost_later(r);
+	count_kernel(r);
 	if (r->totals.node_ended) {
 		scope_report_plain(&ev, SCOPE_KIND_NODE_EXIT, now,
 				   r->wall_offset_ns);
@@ -416,6 +445,7 @@ static int start(struct run *r, struct scope_err *err)
 	if (rc < 0)
 		return rc;
 	r->begun_ns = scope_probe_begin(r->probe);
+	r->lost_since = r->begun_ns;
 	/* The reader drains while the processes are being read. */
 	rc = scope_reader_new(r->probe, stop_fd_get(),
 			      scope_target_pidfd(r->t), &r->reader, err);

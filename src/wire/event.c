@@ -57,8 +57,7 @@ const char *scope_loss_name(enum scope_loss cause)
 #undef X
 	};
 
-	assert(cause < SCOPE_LOSS_MAX);
-	return names[cause];
+	return cause < sizeof(names) / sizeof(*names) ? names[cause] : NULL;
 }
 
 scope_kindset scope_kinds_default(void)

@@ -203,7 +203,7 @@ struct scope_kind_info {
 
 /* Static; NULL name for a number that is no kind. */
 const struct scope_kind_info *scope_kind_info(unsigned kind);
-/* The cause's name, as events tell it: "ring_full". */
+/* The cause's name, as events tell it: "ring_full"; NULL: there is none such. */
 const char *scope_loss_name(enum scope_loss cause);
 const struct scope_field_info *scope_field_info(enum scope_field_key key);
 
@@ -234,6 +234,9 @@ struct scope_sink {
 	int (*event)(struct scope_sink *sink, const struct scope_event *ev);
 	/* Called about every `tick_ms`, and after each batch; for refreshing. */
 	void (*tick)(struct scope_sink *sink, uint64_t mono_ns);
+	/* Events that were taken and could not be put out in the end: add
+	 * those since the last call to counts[kind]. NULL: there are none. */
+	void (*lost)(struct scope_sink *sink, uint64_t counts[SCOPE_KIND_MAX]);
 };
 
 #endif

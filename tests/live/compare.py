@@ -140,17 +140,25 @@ class Stream:
     def _order(self):
         faults = []
         last_id, last_mono = None, 0
+        # What the receiver refused had been given a number before.
+        refused = sum(ev.get('count', 0) for ev in self.events
+                      if ev['kind'] == 'loss' and ev.get('cause') == 'refused')
+        gaps = 0
         for ev in self.events:
             if 'id' not in ev:
                 faults.append(f'no id: {brief(ev)}')
                 continue
-            if last_id is not None and ev['id'] != last_id + 1:
+            gap = 0 if last_id is None else ev['id'] - last_id - 1
+            gaps += gap
+            if gap < 0 or (gap and not refused):
                 faults.append(f'id {ev["id"]} after {last_id}: {brief(ev)}')
             last_id = ev['id']
             mono = ev.get('mono', last_mono)
             if mono < last_mono:
                 faults.append(f'time goes back by {last_mono - mono} ns: {brief(ev)}')
             last_mono = max(mono, last_mono)
+        if gaps != refused:
+            faults.append(f'{gaps} numbers are missing, {refused} lines were refused')
         return limited(faults)
 
     def _sums(self):

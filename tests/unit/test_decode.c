@@ -661,7 +661,8 @@ static void losses_are_told(void **state)
 	struct scope_rec *rec;
 
 	(void)state;
-	for (unsigned cause = 0; cause < SCOPE_LOSS_MAX; cause++) {
+	for (unsigned cause = 0; scope_loss_name((enum scope_loss)cause);
+	     cause++) {
 		forget();
 		rec = rec_of(SCOPE_KIND_LOSS, 2000, 0);
 		rec->cpu = 3;
