@@ -7,7 +7,7 @@
 
 -import(live, [note/1, own/1, recv/2, spawned/5]).
 -export([setup/1, run/1]).
--export([sink/0, leave/1, idle/1, answer/2]).
+-export([sink/0, leave/1, idle/1, answer/2, hurry/2]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 setup(_) ->
@@ -29,6 +29,7 @@ run(Server) ->
     to_self(),
     to_the_dead(),
     aliases(),
+    priority(),
     timers(),
     ports(),
     calls(Server),
@@ -252,6 +253,27 @@ answer(Alias, Pid) ->
 aliases() -> ok. % there are none
 
 answer(_, _) -> ok.
+-endif.
+
+%% Messages that overtake others, by an alias or straight to the process.
+-if(?OTP_RELEASE >= 29).
+priority() ->
+    A = alias([priority]),
+    P = spawned(spawn(?MODULE, hurry, [A, self()]), ?MODULE, hurry, [A, self()], []),
+    [recv(P, M) || M <- [{first, A}, {second, self()}, third]],
+    note({exit, P, normal}),
+    live:wait_for(P).
+
+hurry(A, Pid) ->
+    erlang:send(A, {first, A}, [priority]),
+    note({send, self(), {alias, A, Pid}, {first, A}}),
+    erlang:send(Pid, {second, Pid}, [priority]),
+    note({send, self(), Pid, {second, Pid}}),
+    send(Pid, third).
+-else.
+priority() -> ok. % there is none
+
+hurry(_, _) -> ok.
 -endif.
 
 timers() ->

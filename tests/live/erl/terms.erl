@@ -63,7 +63,22 @@ whole(Tab) ->
                             fun ?MODULE:run/1, fun erlang:'+'/2, fun sink/0]] ++
     [{literal, L} || L <- [{literal, [of_this, module], #{a => "b"}, <<"bytes">>, 1 bsl 70, 2.5},
                            persistent_term:get(terms_persistent)]] ++
+    [{record, R} || R <- records(X)] ++
     [{nested, #{list => [{1, [#{x => {self(), [make_ref()]}}]}], "k" => <<"v">>, 1 => 1 bsl 65}}].
+
+%% Native records, of fields in another order than that of their atoms too.
+-if(?OTP_RELEASE >= 29).
+-record #empty{}.
+-record #point{x = 0, y = none}.
+-record #'Odd name'{zzzz = 0, true = 1, aaaa = 2, 'w w' = 3}.
+
+records(X) ->
+    [#empty{}, #point{}, #point{x = X, y = <<"v">>}, #'Odd name'{},
+     #'Odd name'{zzzz = [X], true = #point{x = {a, "b"}}, aaaa = 1 bsl 70},
+     [#point{x = #empty{}}], #{k => #point{}}].
+-else.
+records(_) -> []. % there are none
+-endif.
 
 -if(?OTP_RELEASE >= 24).
 aliases() -> [alias()].
