@@ -116,8 +116,7 @@ static int load(struct calibrating *k, struct scope_err *err)
 	if (r == -EPERM || r == -EACCES)
 		return scope_fail(err, -EPERM,
 				  "no right to load BPF programs; run as root, "
-				  "or with CAP_BPF and CAP_PERFMON (%s)",
-				  scope_bpf_log_last());
+				  "or with CAP_BPF and CAP_PERFMON");
 	return r < 0 ? scope_fail(err, r, "cannot load BPF programs: %s (%s)",
 				  strerror(-r), scope_bpf_log_last()) :
 		       0;

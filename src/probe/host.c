@@ -43,8 +43,10 @@ struct looking {
 	struct scope_host *host;
 	struct scope_checks *c; /* being filled in */
 	unsigned version;
-	uint64_t caps; /* effective */
+	unsigned long user_ns; /* 0: not told */
+	uint64_t caps; /* effective, where it counts */
 	bool has_caps; /* they could be read */
+	bool is_rootless; /* and hold in a user namespace of its own alone */
 };
 
 const char *scope_state_name(enum scope_state state)
@@ -168,6 +170,26 @@ static struct scope_check *add(struct looking *l, const char *id,
 			       is_there ? SCOPE_STATE_YES : SCOPE_STATE_NO);
 }
 
+/* Inode numbers of the initial namespaces (include/linux/proc_ns.h). */
+#define INITIAL_USER 4026531837ul
+#define INITIAL_PID 4026531836ul
+
+static unsigned long namespace_of(const struct looking *l, const char *name)
+{
+	char path[600], text[64];
+	const char *p;
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "%s/proc/self/ns/%s", l->env->root,
+		       name);
+	n = readlink(path, text, sizeof(text) - 1);
+	if (n < 0)
+		return 0;
+	text[n] = '\0';
+	p = strchr(text, '[');
+	return p ? strtoul(p + 1, NULL, 10) : 0;
+}
+
 /* -- capabilities --------------------------------------------------------------------- */
 
 static void read_caps(struct looking *l)
@@ -182,6 +204,10 @@ static void read_caps(struct looking *l)
 		return;
 	l->caps = strtoull(p + 8, NULL, 16);
 	l->has_caps = true;
+	if (l->user_ns && l->user_ns != INITIAL_USER) {
+		l->is_rootless = l->caps != 0;
+		l->caps = 0;
+	}
 }
 
 static void look_at_caps(struct looking *l)
@@ -219,7 +245,11 @@ static void look_at_caps(struct looking *l)
 			    held || by_admin);
 
 		scope_check_say(c, "%s%s", caps[i].what,
-				by_admin ? " (held as CAP_SYS_ADMIN)" : "");
+				by_admin ? " (held as CAP_SYS_ADMIN)" :
+				l->is_rootless ?
+					   " (held in our user namespace "
+					   "alone)" :
+					   "");
 		if (!l->has_caps)
 			c->state = SCOPE_STATE_UNKNOWN;
 		if (held || by_admin)
@@ -493,29 +523,9 @@ static void look_at_seccomp(struct looking *l)
 				   "pidfd_open (or: Unconfined)");
 }
 
-/* Inode numbers of the initial namespaces (include/linux/proc_ns.h). */
-#define INITIAL_USER 4026531837ul
-#define INITIAL_PID 4026531836ul
-
-static unsigned long namespace_of(const struct looking *l, const char *name)
-{
-	char path[600], text[64];
-	const char *p;
-	ssize_t n;
-
-	(void)snprintf(path, sizeof(path), "%s/proc/self/ns/%s", l->env->root,
-		       name);
-	n = readlink(path, text, sizeof(text) - 1);
-	if (n < 0)
-		return 0;
-	text[n] = '\0';
-	p = strchr(text, '[');
-	return p ? strtoul(p + 1, NULL, 10) : 0;
-}
-
 static void look_at_namespaces(struct looking *l)
 {
-	unsigned long user = namespace_of(l, "user");
+	unsigned long user = l->user_ns;
 	unsigned long pid = namespace_of(l, "pid");
 	struct scope_check *c;
 
@@ -597,6 +607,7 @@ void scope_host_look(const struct scope_host_env *env,
 		  sizeof(ret_host->kernel)) == 0 &&
 	    sscanf(ret_host->kernel, "%u.%u", &major, &minor) == 2)
 		l.version = VERSION(major, minor);
+	l.user_ns = namespace_of(&l, "user");
 	read_caps(&l);
 	l.c = &ret_host->caps;
 	look_at_caps(&l);

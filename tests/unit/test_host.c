@@ -226,6 +226,9 @@ static void containers(void **state)
 	put("/sys/fs/cgroup/a/b/memory.max", "16777216\n");
 	look();
 	assert_int_equal(kernel("user_namespace")->state, SCOPE_STATE_NO);
+	/* What is held there is of no use. */
+	assert_int_equal(cap("CAP_BPF")->state, SCOPE_STATE_NO);
+	assert_non_null(strstr(cap("CAP_BPF")->value, "user namespace"));
 	assert_non_null(strstr(kernel("pid_namespace")->fix, "hostPID"));
 	assert_int_equal(kernel("cgroup_memory")->state, SCOPE_STATE_LIMITED);
 	assert_non_null(strstr(kernel("cgroup_memory")->value, "16 MB"));
