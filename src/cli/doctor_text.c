@@ -144,7 +144,8 @@ static void put_kinds(const struct out *o, const struct scope_doctor_node *n)
 	}
 	fprintf(o->f, "\n  * is what must work: --events, or what is on by "
 		      "default. NS: CPU time of the node an event,\n"
-		      "  with terms of 16 words.");
+		      "  with terms of 16 words, at least; a busy node pays "
+		      "up to a half more.\n ");
 	if (!n->measured_ns)
 		fprintf(o->f, " How often they happen is not told by the "
 			      "node's memory:\n  --measure 1s counts, with "
