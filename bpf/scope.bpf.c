@@ -9,6 +9,7 @@
 #include "dist.bpf.h"
 #include "msg.bpf.h"
 #include "native.bpf.h"
+#include "port.bpf.h"
 #include "proc.bpf.h"
 #include "sched.bpf.h"
 

@@ -62,6 +62,15 @@
 	  "a connection to another node was set up")                           \
 	X(30, DIST_NODE_DOWN, "dist.node_down", DIST, 0,                       \
 	  "the connection to another node is gone")                            \
+	X(21, PORT_OPEN, "port.open", PORT, 0, "a port was opened")                \
+	X(22, PORT_CLOSE, "port.close", PORT, 0, "a port was closed")              \
+	X(23, PORT_COMMAND, "port.command", PORT, 0, "data was sent to a port")    \
+	X(24, PORT_CONTROL, "port.control", PORT, 0,                               \
+	  "an operation of a port's driver was called")                            \
+	X(25, PORT_INPUT, "port.input", PORT, 0,                                   \
+	  "a driver handed data to a process")                                     \
+	X(26, PORT_OUTPUT, "port.output", PORT, 0,                                 \
+	  "a driver was given data to write")                                      \
 	X(40, PROC_INFO, "proc.info", PROC, 1, "a process is introduced")          \
 	X(41, NODE_ATTACH, "node.attach", NODE, 1, "what is attached, from where") \
 	X(42, NODE_EXIT, "node.exit", NODE, 1, "the node ended")                   \
@@ -125,6 +134,8 @@ struct scope_counters {
 #define SCOPE_F_PUT_OFF (1u << 13) /* proc.hibernate: not collected yet */
 #define SCOPE_F_SELF (1u << 18)	 /* dist.node_*: it is this node itself */
 #define SCOPE_F_HIDDEN (1u << 19) /* dist.node_*: a hidden node */
+#define SCOPE_F_PORT_CALL (1u << 14) /* port.control: by port_call/3 */
+#define SCOPE_F_PORT_STATUS (1u << 15) /* port.input: bytes is an exit status */
 
 /* All Eterm fields are words as the target has them; 0 means none. */
 struct scope_rec {
@@ -246,11 +257,32 @@ struct scope_rec {
 			__u64 functions; /* where module is of code loaded */
 			__u64 bytes; /* of that code */
 		} code;
+		/* Bytes that are copied beside, see SCOPE_PORT_*_WORDS. */
+		struct {
+			__u64 port;  /* Eterm; 0: not known */
+			__u64 addr;  /* of the Port; 0: not known */
+			__u64 bytes; /* SCOPE_PORT_NO_BYTES: not known */
+			__u64 data;  /* Eterm, copied; close: the reason */
+			__u64 op;    /* port.control: the operation */
+			__u64 to;    /* port.input: Eterm of the receiver */
+			__u64 spec;  /* port.input: address of a description
+				        of the term (ErlDrvTermData), copied */
+		} port;
 		__u64 a[7];
 	};
 };
 
 #define SCOPE_REC_BYTES 96
+
+#define SCOPE_PORT_NO_BYTES (~0ull)
+/* Bytes that go with events of ports: each a segment of no address, told by its
+ * length. */
+#define SCOPE_PORT_REMOTE_WORDS 4 /* sockaddr of the other end */
+#define SCOPE_PORT_HEAD_WORDS 5 /* port.output: the first ones of the data, read
+				 * on over its end */
+#define SCOPE_PORT_DRIVER_WORDS 6 /* port.open: NUL-terminated, cut */
+#define SCOPE_PORT_NAME_WORDS 16 /* what it was opened with, the same */
+#define SCOPE_PORT_SPEC_WORDS 64 /* port.input: of a description, at most */
 
 #define SCOPE_SEG(addr, n) (((__u64)(n) << 48) | (addr))
 #define SCOPE_SEG_ADDR(seg) ((seg) & ((1ull << 48) - 1))

@@ -124,6 +124,21 @@ struct scope_layout {
 
 	/* ProcDict */
 	__u32 pd_used, pd_data;
+
+	/* Port, erts_driver_t */
+	__u32 port_connected, port_caller, port_name, port_driver, port_data;
+	__u32 port_state;
+	__u32 drv_next, drv_name, drv_output, drv_outputv;
+
+	/* inet_descriptor, and the driver data of spawn, fd and vanilla */
+	__u32 inet_fd, inet_port, inet_id, inet_remote, sys_port;
+
+	/* 1: what a process gives to inet's drivers begins with a u16 length
+	 * and its reference (27-) */
+	__u32 inet_tagged;
+
+	/* ErlIOVec, SysIOVec */
+	__u32 iov_size, iov_iov, iov_bytes;
 };
 
 #endif

@@ -5,7 +5,7 @@
  *
  * Arguments are those of OTP 25, 27 and 29; a release that differs gets a
  * site of its own: those of OTP 23 end in _23. Sources: erts/emulator/beam/{erl_message,erl_proc_sig_queue,
- * erl_process,register,erl_gc}.c, jit/beam_asm.h.
+ * erl_process,register,erl_gc,io}.c, erl_driver.h, jit/beam_asm.h.
  */
 #ifndef SCOPE_SITE_H
 #define SCOPE_SITE_H
@@ -122,6 +122,30 @@ enum scope_site {
 	SCOPE_SITE_NET_EXITS,
 	/* erts_set_this_node(sysname, creation) */
 	SCOPE_SITE_THIS_NODE,
+	/* erts_open_driver(driver, pid, name, opts, ...) -> Port *, or NULL */
+	SCOPE_SITE_PORT_OPEN,
+	/* driver_create_port(creator, pid, name, data) -> Port *, or an error */
+	SCOPE_SITE_PORT_CREATE,
+	/* erts_deliver_port_exit(prt, from, reason, ...) -> 1 when it closed */
+	SCOPE_SITE_PORT_CLOSE,
+	/* erts_port_output(c_p, flags, prt, from, data, refp) -> result */
+	SCOPE_SITE_PORT_COMMAND,
+	/* erts_port_control(c_p, prt, op, data, retvalp), erts_port_call too */
+	SCOPE_SITE_PORT_CONTROL,
+	SCOPE_SITE_PORT_CALL,
+	/* driver_output2(port, hbuf, hlen, buf, len) */
+	SCOPE_SITE_PORT_OUTPUT2,
+	/* driver_output_binary(port, hbuf, hlen, bin, offset, len) */
+	SCOPE_SITE_PORT_BINARY,
+	/* driver_outputv(port, hbuf, hlen, vec, skip) */
+	SCOPE_SITE_PORT_OUTPUTV,
+	/* driver_deliver_term(prt, to, data, len), static */
+	SCOPE_SITE_PORT_TERM,
+	/* driver_report_exit(port, status) */
+	SCOPE_SITE_PORT_STATUS,
+	/* a driver's output(drv_data, buf, len), outputv(drv_data, vec) */
+	SCOPE_SITE_DRIVER_OUTPUT,
+	SCOPE_SITE_DRIVER_OUTPUTV,
 	SCOPE_SITE_MAX,
 };
 

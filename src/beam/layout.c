@@ -43,6 +43,16 @@
  *   dx_*, dd_*           external.h, ErtsDistExternal, ErtsDistExternalData
  *   bin_*                dump of Binary
  *   pd_*                 dump of ProcDict
+ *   port_*               dump of Port (erl_port.h)
+ *   drv_*                global.h, struct erts_driver_t_: next, prev, name_atom,
+ *                        name, version, flags, handle, lock, entry, start, stop,
+ *                        finish, flush, output, outputv
+ *   inet_*, sys_port     inet_drv.c, inet_descriptor: s, event, event_mask, port,
+ *                        dport; remote as found on live nodes of 25 and 27, not
+ *                        known of the others; sys/unix/sys_drivers.c, ErtsSysDriverData
+ *   inet_tagged          inet_drv.c, init_caller
+ *   iov_*                erl_driver.h, ErlIOVec: vsize, size, iov; the size of a
+ *                        SysIOVec (its base is first)
  *
  * scripts/layout-table makes such a table from a source tree, and compares a
  * tree with what is here: these agree with 23.2.6, 25.2.3, 27.3.4.1 and 29.1.1,
@@ -64,7 +74,12 @@
 	.ci_mfa = 16, .ext_node = 8, .ext_data = 24,                           \
 	.node_sysname = 24, .node_creation = 32,                               \
 	.de_sysname = 112, .de_cid = 136, .de_dflags = 168,                    \
-	.pd_used = 4, .pd_data = 24
+	.pd_used = 4, .pd_data = 24,                                           \
+	.port_connected = 232, .port_caller = 240, .port_name = 472,           \
+	.port_driver = 480, .port_data = 488, .port_state = 520,               \
+	.drv_next = 0, .drv_name = 24, .drv_output = 104, .drv_outputv = 112,  \
+	.inet_fd = 0, .inet_port = 24, .inet_id = 32, .sys_port = 0,           \
+	.iov_size = 8, .iov_iov = 16, .iov_bytes = 16
 
 #define SUBTAGS_SAME                                                           \
 	.tuple = 0, .pos_big = 2, .neg_big = 3, .ref = 4, .fun = 5,            \
@@ -163,7 +178,7 @@ static const struct scope_layout otp23 = {
 
 	PTAB_32,
 
-	.ref_pid = SCOPE_NO, .magic_refn = 32,
+	.ref_pid = SCOPE_NO, .magic_refn = 32, .inet_remote = SCOPE_NO,
 
 	.fun_arity = 24, .fun_num_free = 32, .fun_creator = 40, .fun_env = 48,
 
@@ -214,7 +229,7 @@ static const struct scope_layout otp25 = {
 	PTAB_32,
 	DIST_25_27,
 
-	.ref_pid = 24, .magic_refn = 32,
+	.ref_pid = 24, .magic_refn = 32, .inet_remote = 192,
 
 	.fun_arity = 24, .fun_num_free = 25, .fun_creator = 32, .fun_env = 40,
 
@@ -243,7 +258,8 @@ static const struct scope_layout otp27 = {
 		.export_fun = SCOPE_NO, .record = SCOPE_NO, .fun_ref = 1,
 	},
 
-	.p_size = 760, .ch_functions = 136,
+	.p_size = 760, .ch_functions = 136, .inet_remote = 200,
+	.inet_tagged = 1,
 	DIST_25_27,
 
 	/* as 25 */
@@ -266,7 +282,8 @@ static const struct scope_layout otp29 = {
 		.export_fun = SCOPE_NO, .record = 7, .fun_ref = SCOPE_NO,
 	},
 
-	.p_size = 768, .ch_functions = 152,
+	.p_size = 768, .ch_functions = 152, .inet_remote = SCOPE_NO,
+	.inet_tagged = 1,
 
 	/* dispatch 0, pend_purge_address 32, module 40, uniq 48, arity 64,
 	 * index 68, old_uniq 72, old_index 76 */

@@ -26,6 +26,9 @@ int scope_decoder_new(struct scope_target *t,
 	if (opts->jit_descriptor)
 		d->jit = scope_jit_new(scope_target_read, t,
 				       opts->jit_descriptor);
+	if ((opts->kinds & SCOPE_KINDS_PORT) &&
+	    scope_sockets_new(t, &d->sockets) < 0)
+		return scope_fail(err, -ENOMEM, "out of memory");
 	if (!d->procs || !d->callers || !d->etf || (opts->jit_descriptor && !d->jit) ||
 	    (scope_decode_asked(d, SCOPE_KIND_MSG_RECEIVE) && !d->mailbox))
 		return scope_fail(err, -ENOMEM, "out of memory");
@@ -53,6 +56,7 @@ void scope_decoder_free(struct scope_decoder *d)
 	scope_mailbox_free(d->mailbox);
 	scope_jit_free(d->jit);
 	scope_ranges_free(d->ranges);
+	scope_sockets_free(d->sockets);
 	scope_map_free(d->callers);
 	scope_map_free(d->freed);
 	free(d->etf);
@@ -351,6 +355,14 @@ static void build(struct scope_decoder *d, const struct scope_rec *rec,
 	case SCOPE_KIND_DIST_NODE_DOWN:
 		scope_decode_node(d, rec, ev);
 		break;
+	case SCOPE_KIND_PORT_OPEN:
+	case SCOPE_KIND_PORT_CLOSE:
+	case SCOPE_KIND_PORT_COMMAND:
+	case SCOPE_KIND_PORT_CONTROL:
+	case SCOPE_KIND_PORT_INPUT:
+	case SCOPE_KIND_PORT_OUTPUT:
+		scope_decode_port(d, rec, ev);
+		break;
 	case SCOPE_KIND_LOSS:
 		loss_event(d, rec, ev);
 		break;
@@ -442,5 +454,7 @@ int scope_decoder_record(struct scope_decoder *d, const struct scope_rec *rec)
 	}
 	if (rec->kind == SCOPE_KIND_CODE_UNLOAD)
 		scope_decode_learn_unload(d, rec);
+	if (rec->kind == SCOPE_KIND_PORT_CLOSE)
+		scope_decode_learn_port_closed(d, rec);
 	return !is_emitted;
 }

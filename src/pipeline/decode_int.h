@@ -14,6 +14,7 @@
 #include "pipeline/procs.h"
 #include "target/jit.h"
 #include "target/ranges.h"
+#include "target/socket.h"
 
 /* "module:function/arity", of two atoms of 255 characters. */
 #define SCOPE_MFA_TEXT 2048
@@ -28,6 +29,8 @@ struct scope_decoder {
 	struct scope_ranges *ranges;   /* NULL: no interpreter, or not found */
 	size_t introduced;
 	struct scope_map *freed; /* names freed while introducing; else NULL */
+	struct scope_sockets *sockets; /* NULL: no events of ports */
+	char peer[SCOPE_ADDR_TEXT], from[SCOPE_ADDR_TEXT]; /* of an event */
 	struct scope_map *callers; /* return address -> enum gc_reason */
 	uint64_t am_clock_service, am_exit, am_init;
 	uint64_t am_normal, am_shutdown, am_connection_closed;
@@ -149,5 +152,10 @@ bool scope_decode_dist_message(struct scope_decoder *d,
  * its words come from. */
 uint64_t scope_decode_text_digest(struct scope_decoder *d,
 				  const struct scope_image *im, uint64_t term);
+void scope_decode_port(struct scope_decoder *d, const struct scope_rec *rec,
+		       struct scope_event *ev);
+/* After the event of a port's closing was built. */
+void scope_decode_learn_port_closed(struct scope_decoder *d,
+				    const struct scope_rec *rec);
 
 #endif

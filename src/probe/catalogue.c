@@ -131,6 +131,30 @@ static const struct source sources[] = {
 	  K(MSG_ATTEMPT), 4, false, 0, 0, "erts_send_message" },
 	{ SCOPE_SITE_HAND_PORT, SCOPE_PROG_ATTEMPT, SCOPE_GROUP_ATTEMPT,
 	  K(MSG_ATTEMPT), 3, false, 0, 0, "erts_port_command" },
+	{ SCOPE_SITE_PORT_OPEN, SCOPE_PROG_PORT_CALL, SCOPE_GROUP_PORT,
+	  K(PORT_OPEN), 3, true, 0, 0, "erts_open_driver" },
+	{ SCOPE_SITE_PORT_CREATE, SCOPE_PROG_PORT_CALL, SCOPE_GROUP_PORT,
+	  K(PORT_OPEN), 3, true, 0, 0, "driver_create_port" },
+	{ SCOPE_SITE_PORT_CLOSE, SCOPE_PROG_PORT_CALL, SCOPE_GROUP_PORT,
+	  K(PORT_CLOSE), 3, true, 0, 0, "erts_deliver_port_exit" },
+	{ SCOPE_SITE_PORT_COMMAND, SCOPE_PROG_PORT_CALL, SCOPE_GROUP_PORT,
+	  K(PORT_COMMAND), 5, true, 0, 0, "erts_port_output" },
+	{ SCOPE_SITE_PORT_CONTROL, SCOPE_PROG_PORT, SCOPE_GROUP_PORT,
+	  K(PORT_CONTROL), 4, false, 0, 0, "erts_port_control" },
+	{ SCOPE_SITE_PORT_CALL, SCOPE_PROG_PORT, SCOPE_GROUP_PORT,
+	  K(PORT_CONTROL), 4, false, 0, 0, "erts_port_call" },
+	{ SCOPE_SITE_PORT_OUTPUT2, SCOPE_PROG_PORT, SCOPE_GROUP_PORT,
+	  K(PORT_INPUT), 5, false, 0, 0, "driver_output2" },
+	{ SCOPE_SITE_PORT_BINARY, SCOPE_PROG_PORT, SCOPE_GROUP_PORT,
+	  K(PORT_INPUT), 6, false, 0, 0, "driver_output_binary" },
+	{ SCOPE_SITE_PORT_OUTPUTV, SCOPE_PROG_PORT, SCOPE_GROUP_PORT,
+	  K(PORT_INPUT), 5, false, 0, 0, "driver_outputv" },
+	{ SCOPE_SITE_PORT_TERM, SCOPE_PROG_PORT, SCOPE_GROUP_PORT,
+	  K(PORT_INPUT), 4, false, 0, 0, NULL },
+	{ SCOPE_SITE_PORT_STATUS, SCOPE_PROG_PORT, SCOPE_GROUP_PORT,
+	  K(PORT_INPUT), 2, false, 0, 0, "driver_report_exit" },
+	{ SCOPE_SITE_DRIVER_OUTPUT, SCOPE_PROG_PORT, SCOPE_GROUP_PORT,
+	  K(PORT_OUTPUT), 3, false, 0, 0, NULL },
 };
 
 /* The functions that put messages into a queue, where they have no common
@@ -166,7 +190,8 @@ bool scope_prog_is_return(enum scope_prog prog)
 {
 	return prog == SCOPE_PROG_RETURN || prog == SCOPE_PROG_SCHED_RETURN ||
 	       prog == SCOPE_PROG_NATIVE_RETURN ||
-	       prog == SCOPE_PROG_ATTEMPT_RETURN;
+	       prog == SCOPE_PROG_ATTEMPT_RETURN ||
+	       prog == SCOPE_PROG_PORT_RETURN;
 }
 
 /* The program for the returns from what this one is entered at. */
@@ -179,6 +204,8 @@ static enum scope_prog return_of(enum scope_prog prog)
 		return SCOPE_PROG_NATIVE_RETURN;
 	case SCOPE_PROG_ATTEMPT:
 		return SCOPE_PROG_ATTEMPT_RETURN;
+	case SCOPE_PROG_PORT_CALL:
+		return SCOPE_PROG_PORT_RETURN;
 	default:
 		return SCOPE_PROG_RETURN;
 	}
@@ -186,6 +213,8 @@ static enum scope_prog return_of(enum scope_prog prog)
 
 scope_kindset scope_catalogue_needs(scope_kindset wanted)
 {
+	if (wanted & SCOPE_KINDS_PORT)
+		wanted |= SCOPE_KIND_BIT(SCOPE_KIND_PORT_CLOSE);
 	return wanted | SCOPE_KIND_BIT(SCOPE_KIND_PROC_REGISTER) |
 	       SCOPE_KIND_BIT(SCOPE_KIND_PROC_UNREGISTER) |
 	       SCOPE_KIND_BIT(SCOPE_KIND_DIST_NODE_UP) |
@@ -378,7 +407,115 @@ static int add_calls(const struct scope_target *t, const struct source *src,
 	return 0;
 }
 
-static int add_source(const struct scope_target *t, const struct source *src,
+/* driver_deliver_term() is static: what driver_output_term() ends in. */
+static int add_term(const struct scope_target *t, const struct source *src,
+		    struct scope_sites *out, const char **ret_what,
+		    enum scope_how *ret_how)
+{
+	struct scope_symbol sym;
+	const uint8_t *code;
+	uint64_t to;
+
+	*ret_what = "driver_output_term";
+	if (scope_target_symbol(t, *ret_what, &sym) < 0)
+		return -ENOENT;
+	code = scope_target_text(t, sym.vaddr, sym.size);
+	to = code ? scope_site_leads_to(code, sym.size, sym.vaddr) : 0;
+	*ret_what = "driver_deliver_term";
+	if (!to || function_at(t, to, *ret_what, sym.how, &sym) < 0)
+		return -ENOENT;
+	*ret_how = sym.how;
+	return add(t, src, &sym, out);
+}
+
+/* The drivers whose data leads back to their port, with the functions that
+ * write; they are called through the driver, so it is asked. Those of programs
+ * and descriptors have symbols, the others are in a list. */
+static const char *const writers[] = { "spawn", "fd", "vanilla", "tcp_inet",
+				       "udp_inet", "sctp_inet" };
+static const char *const own_writers[] = { "spawn_driver", "fd_driver",
+					   "vanilla_driver" };
+#define DRIVERS_MAX 256
+
+static bool is_writer(struct scope_target *t, uint64_t driver)
+{
+	const struct scope_layout *l = scope_target_vm(t)->layout;
+	char name[10] = "";
+	uint64_t at = 0;
+
+	if (scope_target_read(t, driver + l->drv_name, &at, 8) < 0)
+		return false;
+	for (size_t i = 0; i < sizeof(writers) / sizeof(*writers); i++) {
+		size_t len = strlen(writers[i]) + 1;
+
+		if (scope_target_read(t, at, name, len) == 0 &&
+		    !memcmp(name, writers[i], len))
+			return true;
+	}
+	return false;
+}
+
+/* The functions of one driver; how many it has, or -ENOENT. */
+static int add_writer(struct scope_target *t, struct source src,
+		      uint64_t driver, struct scope_sites *out)
+{
+	const struct scope_layout *l = scope_target_vm(t)->layout;
+	const uint64_t bias = scope_target_info(t)->bias;
+	struct scope_symbol sym;
+	uint64_t fn[2];
+	int n = 0;
+
+	if (!is_writer(t, driver))
+		return 0;
+	if (scope_target_read(t, driver + l->drv_output, fn, sizeof(fn)) < 0)
+		return -ENOENT;
+	for (unsigned k = 0; k < 2; k++) {
+		src.site = k ? SCOPE_SITE_DRIVER_OUTPUTV :
+			       SCOPE_SITE_DRIVER_OUTPUT;
+		src.nargs = k ? 2 : 3;
+		if (!fn[k])
+			continue;
+		if (function_at(t, fn[k] - bias, "driver's output",
+				SCOPE_HOW_SYMBOL, &sym) < 0 ||
+		    add(t, &src, &sym, out) < 0)
+			return -ENOENT;
+		n++;
+	}
+	return n;
+}
+
+static int add_writers(struct scope_target *t, const struct source *src,
+		       struct scope_sites *out, const char **ret_what)
+{
+	const struct scope_layout *l = scope_target_vm(t)->layout;
+	const uint64_t bias = scope_target_info(t)->bias;
+	uint64_t driver = 0;
+	struct scope_symbol sym;
+	int n = 0, r;
+
+	for (size_t i = 0; i < sizeof(own_writers) / sizeof(*own_writers); i++) {
+		if (scope_target_symbol(t, own_writers[i], &sym) < 0)
+			continue; /* vanilla is gone in 26 */
+		*ret_what = own_writers[i];
+		r = add_writer(t, *src, sym.vaddr + bias, out);
+		if (r <= 0)
+			return -ENOENT;
+		n += r;
+	}
+	*ret_what = "driver_list";
+	if (!n || scope_target_symbol(t, *ret_what, &sym) < 0 ||
+	    scope_target_read(t, sym.vaddr + bias, &driver, 8) < 0)
+		return -ENOENT;
+	for (unsigned i = 0; driver && i < DRIVERS_MAX; i++) {
+		if (add_writer(t, *src, driver, out) < 0 ||
+		    scope_target_read(t, driver + l->drv_next, &driver, 8) < 0)
+			return -ENOENT;
+	}
+	*ret_what = "output and outputv of inet's drivers, spawn and fd";
+	return 0;
+}
+
+static int add_source(struct scope_target *t, const struct source *src,
 		      struct scope_sites *out, const char **ret_what,
 		      enum scope_how *ret_how)
 {
@@ -415,6 +552,10 @@ static int add_source(const struct scope_target *t, const struct source *src,
 	case SCOPE_SITE_DIST_RECEIVE:
 		return add_calls(t, src, "erts_net_message", src->symbol, out,
 				 ret_what);
+	case SCOPE_SITE_PORT_TERM:
+		return add_term(t, src, out, ret_what, ret_how);
+	case SCOPE_SITE_DRIVER_OUTPUT:
+		return add_writers(t, src, out, ret_what);
 	case SCOPE_SITE_PURGE:
 		*ret_what = "erts_internal:purge_module/2";
 		if (scope_target_bif(t, "erts_internal", "purge_module", 2,
@@ -514,7 +655,7 @@ static void say_missing(const struct scope_target *t, const char *what,
 			       what, info->build_id);
 }
 
-void scope_catalogue_find(const struct scope_target *t, scope_kindset wanted,
+void scope_catalogue_find(struct scope_target *t, scope_kindset wanted,
 			  struct scope_sites *out)
 {
 	unsigned otp = (unsigned)atoi(scope_target_info(t)->otp);

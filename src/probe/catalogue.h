@@ -32,9 +32,12 @@
 	X(NATIVE, "on_native")                                                 \
 	X(NATIVE_RETURN, "on_native_return")                                   \
 	X(ATTEMPT, "on_attempt")                                               \
-	X(ATTEMPT_RETURN, "on_attempt_return") \
+	X(ATTEMPT_RETURN, "on_attempt_return")                                 \
 	X(DIST, "on_dist")                                                     \
-	X(NODE, "on_node")
+	X(NODE, "on_node")                                                     \
+	X(PORT, "on_port")                                                     \
+	X(PORT_CALL, "on_port_call")                                           \
+	X(PORT_RETURN, "on_port_return")
 
 enum scope_prog {
 #define X(sym, name) SCOPE_PROG_##sym,
@@ -56,6 +59,7 @@ enum scope_group {
 	SCOPE_GROUP_CALL,
 	SCOPE_GROUP_ATTEMPT,
 	SCOPE_GROUP_DIST,
+	SCOPE_GROUP_PORT,
 	SCOPE_GROUP_MAX,
 };
 
@@ -78,7 +82,7 @@ struct scope_sites {
 	struct scope_attach_site site[SCOPE_SITES_MAX];
 	size_t n;
 	scope_kindset found; /* kinds that have all their sites */
-	char source[SCOPE_KIND_MAX][192];
+	char source[SCOPE_KIND_MAX][256];
 	char missing[SCOPE_KIND_MAX][224];
 };
 
@@ -86,7 +90,7 @@ struct scope_sites {
  * them, the table of processes who is gone, and each event the node's name. */
 scope_kindset scope_catalogue_needs(scope_kindset wanted);
 
-void scope_catalogue_find(const struct scope_target *t, scope_kindset wanted,
+void scope_catalogue_find(struct scope_target *t, scope_kindset wanted,
 			  struct scope_sites *ret_sites);
 
 const char *scope_prog_name(enum scope_prog prog);

@@ -501,6 +501,31 @@ size_t scope_site_calls(const uint8_t *code, size_t len, uint64_t vaddr,
 	return n;
 }
 
+uint64_t scope_site_leads_to(const uint8_t *code, size_t len, uint64_t vaddr)
+{
+	uint64_t to = 0, at;
+	struct code c;
+	bool is_sole = true;
+
+	if (len == 0 || len > FUNCTION_MAX ||
+	    code_open(&c, code, len, vaddr) < 0)
+		return 0;
+	while (is_sole && code_next(&c)) {
+		if (!is_call(c.insn) && !in_group(&c, CS_GRP_JUMP))
+			continue;
+		if (!has_target(c.insn, &at)) {
+			is_sole = false;
+		} else if (at < vaddr || at >= vaddr + len) {
+			is_sole = to == 0 || to == at;
+			to = at;
+		}
+	}
+	if (c.left)
+		is_sole = false;
+	code_close(&c);
+	return is_sole ? to : 0;
+}
+
 uint64_t scope_site_first_call(const uint8_t *code, size_t len, uint64_t vaddr)
 {
 	uint64_t to = 0;

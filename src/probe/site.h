@@ -94,6 +94,10 @@ uint64_t scope_site_tail(const uint8_t *code, size_t len, uint64_t vaddr);
 size_t scope_site_calls(const uint8_t *code, size_t len, uint64_t vaddr,
 			uint64_t to, uint64_t *ret_calls, size_t max);
 
+/* The one address outside of the function that it calls or jumps to, whether or
+ * not it also returns. 0: there is none, or more than one. */
+uint64_t scope_site_leads_to(const uint8_t *code, size_t len, uint64_t vaddr);
+
 /* Target of the first direct call in the function; 0: none. */
 uint64_t scope_site_first_call(const uint8_t *code, size_t len, uint64_t vaddr);
 

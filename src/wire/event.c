@@ -14,6 +14,7 @@
 #define GROUP_CALL "call"
 #define GROUP_ATTEMPT "attempt"
 #define GROUP_DIST "dist"
+#define GROUP_PORT "port"
 #define GROUP_NODE "node"
 #define GROUP_STREAM "stream"
 

@@ -107,6 +107,16 @@ enum scope_type {
 	  "words of the young heap's block after")                             \
 	X(NEED, "need_words", UINT, "words that were asked for")               \
 	X(PAUSE_NS, "pause_ns", UINT, "the process stood still for")           \
+	X(DRIVER, "driver", TEXT, "the port's driver")                         \
+	X(COMMAND, "command", TEXT,                                            \
+	  "what the port was opened with: a program, or the driver's name")    \
+	X(OP_NUMBER, "op", UINT, "number of the operation")                    \
+	X(CALL, "call", BOOL, "by port_call/3")                                \
+	X(DATA_BYTES, "bytes", UINT, "bytes of data")                          \
+	X(EXIT_STATUS, "exit_status", UINT, "of the port's program")           \
+	X(DATA, "data", TERM, "the data")                                      \
+	X(LOCAL, "local", TEXT, "address of the port's socket")                \
+	X(PEER_ADDR, "peer", TEXT, "address of the other end")                 \
 	X(MODULE, "module", TEXT, "the module")                                \
 	X(FUNCTIONS, "functions", UINT, "functions in its code")               \
 	X(CODE_BYTES, "code_bytes", UINT, "bytes of its code")                   \
@@ -210,6 +220,14 @@ const struct scope_field_info *scope_field_info(enum scope_field_key key);
 /* A set of kinds: bit `kind`. */
 typedef uint64_t scope_kindset;
 #define SCOPE_KIND_BIT(kind) (1ull << (kind))
+/* What ports do: their sockets' addresses are kept until they close. */
+#define SCOPE_KINDS_PORT                                                       \
+	(SCOPE_KIND_BIT(SCOPE_KIND_PORT_OPEN) |                                \
+	 SCOPE_KIND_BIT(SCOPE_KIND_PORT_CLOSE) |                               \
+	 SCOPE_KIND_BIT(SCOPE_KIND_PORT_COMMAND) |                             \
+	 SCOPE_KIND_BIT(SCOPE_KIND_PORT_CONTROL) |                             \
+	 SCOPE_KIND_BIT(SCOPE_KIND_PORT_INPUT) |                               \
+	 SCOPE_KIND_BIT(SCOPE_KIND_PORT_OUTPUT))
 scope_kindset scope_kinds_default(void);
 /* Parse "proc,msg.send,-gc": kinds, groups, "all", "default"; a leading '-'
  * takes away. Adds node.* and the stream's own kinds always. -EINVAL: *ret_bad

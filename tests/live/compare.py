@@ -225,8 +225,28 @@ def receiver(ev):
     return ev.get('to')
 
 
+# Kinds whose facts are all of one shape: what the event is on, and the keys
+# that the truth knows.
+DETAILS = {
+    'port.open': ('port', ('driver', 'command', 'peer')),
+    'port.close': ('port', ('reason', 'peer')),
+    'port.command': ('port', ('bytes', 'peer')),
+    'port.control': ('port', ('op', 'call', 'bytes')),
+    'port.input': ('port', ('bytes', 'exit_status', 'peer')),
+    'port.output': ('port', ('bytes', 'peer')),
+}
+
+
+def detail_key(kind, pid, says):
+    on, keys = DETAILS[kind]
+    return kind, pid, says.get(on), ' '.join(
+        f'{k}={says[k]}' for k in keys if k in says)
+
+
 def event_key(ev):
     k = ev['kind']
+    if k in DETAILS:
+        return detail_key(k, ev.get('pid'), ev)
     if k == 'msg.send':
         return k, sender(ev), receiver(ev), ev.get('msg')
     if k == 'msg.receive':
@@ -264,6 +284,8 @@ def event_key(ev):
 
 def fact_key(f):
     t = f['t']
+    if t == 'event':
+        return detail_key(f['kind'], f['pid'], f['says'])
     if t == 'send':
         return 'msg.send', f['from'], f['to'], f['msg']
     if t == 'recv':
@@ -355,6 +377,7 @@ class Compare:
         self._heaps()
         self._calls()
         self._places()
+        self._sockets()
         self._losses()
         return self.faults
 
@@ -369,6 +392,17 @@ class Compare:
             if 'events' in attach and kind not in attach['events']:
                 self.faults.append(f'{kind} is neither attached nor said to be unavailable')
         self.truth.kinds -= set(said)
+
+    def _sockets(self):
+        """The address of a port's socket, where it was found in time."""
+        for f in self.truth.facts:
+            if f['t'] != 'socket':
+                continue
+            said = collections.Counter(e['local'] for e in self.events
+                                       if e.get('port') == f['port'] and 'local' in e)
+            if set(said) != {f['local']}:
+                self.faults.append(f'{f["port"]} is at {f["local"]}, events '
+                                   f'say {dict(said)}')
 
     def _take(self):
         """The events that concern the truth, by key."""
@@ -521,8 +555,8 @@ class Compare:
         for f in self.truth.facts:
             key = fact_key(f)
             if key and key[0] in self.truth.kinds and not f.get('cut'):
-                want[key] += 1
-                self._expect(key[0])
+                want[key] += f.get('n', 1)
+                self._expect(key[0], f.get('n', 1))
         have = collections.Counter({k: len(v) for k, v in self.by_key.items() if v})
         self._same_but_for_maps(want, have)
         for key in want.keys() | have.keys():

@@ -385,6 +385,22 @@ class Planted(unittest.TestCase):
         self.events[0]['unavailable'] = {'code.load': ''}
         self.assertNotEqual(faults(finish(self.events), self.facts, lacks=('code.load',)), [])
 
+    def test_events_with_details(self):
+        said = {'kind': 'port.input', 'pid': ROOT, 'port': '#Port<0.5>', 'bytes': 7,
+                'local': '127.0.0.1:80'}
+        fact = {'t': 'event', 'kind': 'port.input', 'pid': ROOT, 'n': 2,
+                'says': {'port': '#Port<0.5>', 'bytes': 7}}
+        self.facts += [{'t': 'check', 'kinds': ['port.input']}, fact,
+                       {'t': 'socket', 'port': '#Port<0.5>', 'local': '127.0.0.1:80'}]
+        events = self.events + [dict(said), dict(said)]
+        self.assertEqual(faults(finish(events), self.facts), [])
+        for wrong in ({'bytes': 8}, {'port': '#Port<0.6>'}, {'local': '127.0.0.1:81'},
+                      {'exit_status': 0}):
+            self.assertNotEqual(
+                faults(finish(self.events + [dict(said), dict(said, **wrong)]), self.facts), [])
+        self.assertNotEqual(faults(finish(events[:-1]), self.facts), [])
+        self.assertNotEqual(faults(finish(events + [dict(said)]), self.facts), [])
+
     def test_maybe(self):
         self.events.append({'kind': 'msg.send', 'from': 'system', 'to': ROOT, 'msg': '{#Ref<1>,ok}'})
         self.found('extra')

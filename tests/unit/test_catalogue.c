@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "beam/layout.h"
 #include "probe/catalogue.h"
 
 #if defined(__x86_64__)
@@ -65,6 +66,22 @@ static const char *const functions[] = {
 	"bif erlang:send/3",
 	"erts_send_message",
 	"erts_port_command",
+	"erts_open_driver",
+	"driver_create_port",
+	"erts_deliver_port_exit",
+	"erts_port_output",
+	"erts_port_control",
+	"erts_port_call",
+	"driver_output2",
+	"driver_output_binary",
+	"driver_outputv",
+	"driver_output_term",
+	"driver_report_exit",
+	"static driver_deliver_term",
+	/* what those drivers write with */
+	"static output of spawn_driver",
+	"static output of fd_driver",
+	"static output in driver_list",
 	/* of the interpreter alone */
 	"process_main",
 	"erts_save_message_in_proc",
@@ -73,8 +90,20 @@ static const char *const functions[] = {
 #define NINTERPRETER 3
 #define NFUNCTIONS (sizeof(functions) / sizeof(*functions))
 
+/* Data: the drivers, in the target's memory. */
+#define DATA 0x800000ull
+#define WORDS 24 /* of each */
+static const char *const data[] = { "spawn_driver", "fd_driver", "driver_list",
+				    "vanilla_driver" };
+static const char *const driver_names[] = { "spawn", "fd", "udp_inet",
+					    "ram_file_drv" };
+#define NDRIVERS 4
+
 struct scope_target {
 	struct scope_target_info info;
+	struct scope_vm vm;
+	uint64_t memory[NDRIVERS + 1][WORDS];
+	bool is_writerless;
 	uint8_t text[NFUNCTIONS * STEP];
 	bool is_gone[NFUNCTIONS];
 	enum scope_how how[NFUNCTIONS];
@@ -116,10 +145,38 @@ scope_target_info(const struct scope_target *target)
 	return &target->info;
 }
 
+struct scope_vm *scope_target_vm(struct scope_target *target)
+{
+	return &target->vm;
+}
+
+int scope_target_read(void *target, uint64_t addr, void *buf, size_t len)
+{
+	struct scope_target *of = target;
+
+	if (addr < DATA || addr - DATA > sizeof(of->memory) ||
+	    len > sizeof(of->memory) - (addr - DATA))
+		return -EFAULT;
+	memcpy(buf, (const char *)of->memory + (addr - DATA), len);
+	return 0;
+}
+
 int scope_target_symbol(const struct scope_target *target, const char *name,
 			struct scope_symbol *ret_sym)
 {
 	(void)target;
+	for (size_t i = 0; i < 4; i++) {
+		if (strcmp(name, data[i]) != 0)
+			continue;
+		if (i == 3 || t.is_writerless)
+			return -ENOENT;
+		/* The list's head is behind the drivers. */
+		*ret_sym = (struct scope_symbol){
+			.name = name,
+			.vaddr = DATA + 8 * WORDS * (i == 2 ? NDRIVERS : i),
+		};
+		return 0;
+	}
 	return symbol_at(place_of(name), ret_sym);
 }
 
@@ -170,6 +227,33 @@ static void put_branch(const char *in, size_t at, uint8_t op, const char *to)
 	code[5] = 0xc3;
 }
 
+/* A driver: the next one, its name (in its own last words), and what writes. */
+static void put_driver(size_t i, uint64_t next, const char *output,
+		       const char *outputv)
+{
+	const struct scope_layout *l = t.vm.layout;
+	uint64_t *w = t.memory[i];
+
+	w[l->drv_next / 8] = next;
+	w[l->drv_name / 8] = DATA + 8 * (WORDS * i + WORDS - 2);
+	memcpy(w + WORDS - 2, driver_names[i], strlen(driver_names[i]) + 1);
+	w[l->drv_output / 8] = output ? address_of(output) : 0;
+	w[l->drv_outputv / 8] = outputv ? address_of(outputv) : 0;
+}
+
+static void make_drivers(void)
+{
+	t.vm.layout = scope_layout_of(25);
+	put_driver(0, 0, "static output of spawn_driver", NULL);
+	put_driver(1, 0, NULL, "static output of fd_driver");
+	put_driver(2, DATA + 8 * WORDS * 3, "static output in driver_list",
+		   NULL);
+	/* Not one that is probed: its function is nowhere. */
+	put_driver(3, 0, NULL, NULL);
+	t.memory[3][t.vm.layout->drv_output / 8] = 1;
+	t.memory[NDRIVERS][0] = DATA + 8 * WORDS * 2;
+}
+
 static void make(const char *otp)
 {
 	memset(&t, 0, sizeof(t));
@@ -192,6 +276,9 @@ static void make(const char *otp)
 	put_branch("erts_net_message", 2, 0xe8, "erts_decode_dist_ext");
 	put_branch("erts_net_message", 7, 0xe8, "erts_set_this_node");
 	put_branch("erts_net_message", 12, 0xe8, "erts_decode_dist_ext");
+	put_branch("driver_output_term", 2, 0xe9,
+		   "static driver_deliver_term");
+	make_drivers();
 }
 
 /* The erts_queue_*message* functions end in one. */
@@ -597,6 +684,44 @@ static void only_what_is_wanted_is_probed(void **state)
 				 SCOPE_KIND_BIT(SCOPE_KIND_DIST_NODE_UP) |
 				 SCOPE_KIND_BIT(SCOPE_KIND_DIST_NODE_DOWN));
 	assert_int_equal(scope_catalogue_needs(WIRE), WIRE);
+	/* What is known of a port goes when it closes. */
+	assert_true(scope_catalogue_needs(
+			    SCOPE_KIND_BIT(SCOPE_KIND_PORT_INPUT)) &
+		    SCOPE_KIND_BIT(SCOPE_KIND_PORT_CLOSE));
+}
+
+/* The functions that write are found through the drivers. */
+static void writers_are_what_drivers_have(void **state)
+{
+	const scope_kindset wanted = SCOPE_KIND_BIT(SCOPE_KIND_PORT_OUTPUT);
+
+	(void)state;
+	find(wanted);
+	assert_true(has(SCOPE_KIND_PORT_OUTPUT));
+	assert_int_equal(count(SCOPE_SITE_DRIVER_OUTPUT, false), 2);
+	assert_int_equal(count(SCOPE_SITE_DRIVER_OUTPUTV, false), 1);
+	/* A list that goes round ends. */
+	t.memory[3][t.vm.layout->drv_next / 8] = DATA + 8 * WORDS * 2;
+	find(wanted);
+	assert_true(has(SCOPE_KIND_PORT_OUTPUT));
+	/* One that leads nowhere, and what is no function, are none. */
+	t.memory[3][t.vm.layout->drv_next / 8] = 8;
+	find(wanted);
+	assert_false(has(SCOPE_KIND_PORT_OUTPUT));
+	make_drivers();
+	t.memory[2][t.vm.layout->drv_output / 8] += 4;
+	find(wanted);
+	assert_false(has(SCOPE_KIND_PORT_OUTPUT));
+	make_drivers();
+	t.memory[0][t.vm.layout->drv_name / 8] = 0;
+	find(wanted);
+	assert_string_equal(found.missing[SCOPE_KIND_PORT_OUTPUT],
+			    "function spawn_driver is not found in this build");
+	make_drivers();
+	t.is_writerless = true;
+	find(wanted);
+	assert_string_equal(found.missing[SCOPE_KIND_PORT_OUTPUT],
+			    "function driver_list is not found in this build");
 }
 
 /* Where entry and return are paired, both sit on the entry; kinds that share a
@@ -687,6 +812,7 @@ int main(void)
 		cmocka_unit_test_setup(what_is_missing_is_named, set_up),
 		cmocka_unit_test_setup(half_a_kind_is_not_probed, set_up),
 		cmocka_unit_test_setup(only_what_is_wanted_is_probed, set_up),
+		cmocka_unit_test_setup(writers_are_what_drivers_have, set_up),
 		cmocka_unit_test_setup(sites_are_what_programs_expect, set_up),
 		cmocka_unit_test_setup(what_is_no_code_is_no_source, set_up),
 		cmocka_unit_test_setup(programs_have_names, set_up),

@@ -267,6 +267,37 @@ static void make_scheduling(void)
 	ADD_U(ev, ALIAS, 1);
 }
 
+static void make_ports(void)
+{
+	struct scope_event *ev;
+
+	ev = event(SCOPE_KIND_PORT_OPEN, 10);
+	ADD(ev, PORT, port(5));
+	ADD_TEXT(ev, DRIVER, "spawn");
+	ADD_TEXT(ev, COMMAND, "cat \"a file\"");
+	ev = event(SCOPE_KIND_PORT_CLOSE, 10);
+	ADD(ev, PORT, port(5));
+	ADD(ev, REASON, fake_atom(&fake, "normal"));
+	ev = event(SCOPE_KIND_PORT_COMMAND, 10);
+	ADD(ev, PORT, port(6));
+	ADD_TEXT(ev, DRIVER, "tcp_inet");
+	ADD_U(ev, DATA_BYTES, 5);
+	ADD(ev, DATA, fake_bin(&fake, "hello", 5));
+	ADD_TEXT(ev, LOCAL, "10.0.0.2:40123");
+	ADD_TEXT(ev, PEER_ADDR, "10.0.0.1:443");
+	ev = event(SCOPE_KIND_PORT_CONTROL, 10);
+	ADD(ev, PORT, port(6));
+	ADD_U(ev, OP_NUMBER, 17);
+	ADD_U(ev, CALL, 1);
+	ev = event(SCOPE_KIND_PORT_INPUT, 10);
+	ADD(ev, PORT, port(5));
+	ADD_U(ev, EXIT_STATUS, 1);
+	ev = event(SCOPE_KIND_PORT_OUTPUT, 10);
+	ADD(ev, PORT, port(6));
+	ADD_U(ev, DATA_BYTES, 5);
+	ADD_TEXT(ev, PEER_ADDR, "[::1]:443");
+}
+
 static int make(void **state)
 {
 	(void)state;
@@ -277,6 +308,7 @@ static int make(void **state)
 	make_others();
 	make_scheduling();
 	make_dist();
+	make_ports();
 	for (size_t i = 0; i < nevents; i++)
 		events[i].image = *fake_image(&fake);
 	return 0;

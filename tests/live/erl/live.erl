@@ -172,6 +172,12 @@ fact({attempt, F, T, M, Dropped}) ->
     [{t, attempt}, {from, id(F)}, {to, text(T)}, {msg, text(M)}, {dropped, Dropped}];
 fact({code_load, M, N}) -> [{t, code_load}, {module, M}, {functions, N}];
 fact({code_unload, M}) -> [{t, code_unload}, {module, M}];
+%% An event, or N, with what compare.py compares of that kind.
+fact({event, Kind, P, Says}) -> fact({events, 1, Kind, P, Says});
+fact({events, N, Kind, P, Says}) ->
+    [{t, event}, {kind, Kind}, {pid, id(P)}, {n, N}, {says, Says}];
+%% The own address of a port's socket.
+fact({socket, Port, Local}) -> [{t, socket}, {port, id(Port)}, {local, Local}];
 %% An event of that kind with these parties may be there, or not.
 fact({'maybe', Kind, P, Other, Re}) ->
     [{t, 'maybe'}, {kind, Kind}, {pid, id(P)}, {other, id(Other)}, {re, Re}].
@@ -194,6 +200,7 @@ json(false) -> "false";
 json(null) -> "null";
 json(A) when is_atom(A) -> json(atom_to_binary(A));
 json(N) when is_integer(N) -> integer_to_binary(N);
+json(P) when is_port(P); is_pid(P); is_reference(P) -> json(id(P));
 json(B) when is_binary(B) -> [$", [escape(C) || <<C>> <= B], $"].
 
 escape($") -> "\\\"";
