@@ -50,7 +50,7 @@ benches := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(filter-out %.bpf.c,$(
 mans    := $(sort $(wildcard src/cli/man/*.[1-8]))
 
 .PHONY: all help deps demo check bench install uninstall clean lint unit units \
-	verifier fuzz fuzzers live soak benches arm64
+	verifier fuzz fuzzers live soak memory benches arm64
 
 all: $(B)/scope-bpf ## build the program (build/scope-bpf)
 
@@ -128,7 +128,8 @@ deps: ## install what building and testing need (root)
 
 # -- tests ---------------------------------------------------------------------
 units: $(units)
-unit: $(units) ## unit tests (CFG=asan and CFG=tsan too)
+# The benches' stand-ins for the library must follow it.
+unit: $(units) $(benches) ## unit tests (CFG=asan and CFG=tsan too)
 	$(Q)scripts/run-units $(units)
 
 # Allocations of unit tests go through fault.c, which can make one fail.
@@ -171,6 +172,9 @@ bench: ## costs on the node and in the collector, beside peers (root)
 	$(Q)scripts/deps build bench
 	$(Q)$(MAKE) --no-print-directory -j2 all benches
 	$(Q)tests/bench/run $(B)
+
+memory: all benches ## the collector's memory over EVENTS=10000000 events (root)
+	$(Q)tests/bench/run $(B) -n $(or $(EVENTS),10000000) memory
 
 benches: $(benches)
 $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libscope.a

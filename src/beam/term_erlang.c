@@ -74,19 +74,25 @@ static void put_char(struct scope_buf *out, uint32_t cp, char quote)
 
 static bool is_reserved(const struct scope_layout *l, const char *s, size_t n)
 {
-	static const char *const words[] = {
+	/* Filled up with NULs, so that eight bytes are compared at once. */
+	static const char words[][8] = {
 		"after", "and", "andalso", "band", "begin", "bnot", "bor",
 		"bsl", "bsr", "bxor", "case", "catch", "cond", "div", "end",
 		"fun", "if", "let", "not", "of", "or", "orelse", "receive",
 		"rem", "try", "when", "xor",
+		/* maybe_expr, enabled by default from OTP 27 on */
+		"maybe", "else",
 	};
+	size_t nwords = sizeof(words) / sizeof(words[0]);
+	char word[8] = { 0 };
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (strlen(words[i]) == n && memcmp(words[i], s, n) == 0)
+	if (n >= sizeof(word))
+		return false;
+	memcpy(word, s, n);
+	for (size_t i = 0; i < nwords - (l->otp >= 27 ? 0 : 2); i++)
+		if (memcmp(words[i], word, sizeof(word)) == 0)
 			return true;
-	/* maybe_expr, enabled by default from OTP 27 on */
-	return l->otp >= 27 && ((n == 5 && memcmp(s, "maybe", n) == 0) ||
-				(n == 4 && memcmp(s, "else", n) == 0));
+	return false;
 }
 
 static bool is_lower(uint32_t cp)
@@ -109,8 +115,11 @@ static bool is_bare(const struct scope_layout *l, const char *s, size_t n,
 	uint32_t cp;
 
 	for (size_t i = 0; i < n;) {
-		size_t len = scope_utf8_next(s + i, n - i, &cp);
+		size_t len = 1;
 
+		cp = (unsigned char)s[i];
+		if (cp >= 0x80)
+			len = scope_utf8_next(s + i, n - i, &cp);
 		if (!len || !(i ? is_name_char(cp) : is_lower(cp)) ||
 		    (in_fun && cp == '@'))
 			return false;

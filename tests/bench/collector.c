@@ -125,9 +125,12 @@ struct scope_probe {
 	struct scope_counters counters;
 	uint64_t left; /* records still to be given */
 	uint64_t until_ns;
+	/* The records under way, and where in them. */
+	size_t first, n, ring, i;
+	uint64_t from_ns, step;
 };
 
-static struct scope_probe fake;
+static struct scope_probe fake = { .ring = RINGS };
 
 int scope_probe_open(struct scope_target *t,
 		     const struct scope_probe_opts *opts,
@@ -156,6 +159,7 @@ int scope_probe_attach(struct scope_probe *p, struct scope_target *t,
 
 uint64_t scope_probe_begin(struct scope_probe *p)
 {
+	p->ring = RINGS;
 	return p->until_ns = now_ns(CLOCK_MONOTONIC);
 }
 
@@ -183,31 +187,37 @@ int scope_probe_drain(struct scope_probe *p,
 		      int (*fn)(void *arg, const void *data, size_t len),
 		      void *arg)
 {
-	uint64_t now = now_ns(CLOCK_MONOTONIC), step;
-	size_t n = DRAIN_RECORDS * RINGS, first;
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
 	int r = 0;
 
-	if (tape.n - tape.at < n)
-		next_lap();
-	if (n > p->left)
-		n = p->left;
-	if (!n) {
+	if (!p->left) {
 		scope_run_stop();
 		return 0;
 	}
-	first = tape.at;
-	step = (now - p->until_ns) / n;
-	for (size_t ring = 0; ring < RINGS; ring++)
-		for (size_t i = ring; i < n && r == 0; i += RINGS) {
-			struct scope_rec *rec = tape.rec[first + i];
+	if (p->ring == RINGS) {
+		if (tape.at == tape.n)
+			next_lap();
+		p->first = tape.at;
+		p->n = DRAIN_RECORDS * RINGS;
+		if (p->n > tape.n - tape.at)
+			p->n = tape.n - tape.at;
+		tape.at += p->n;
+		p->from_ns = p->until_ns;
+		p->step = (now - p->until_ns) / p->n;
+		p->until_ns = now;
+		p->ring = p->i = 0;
+	}
+	/* What does not fit waits: a process whose end is missed stays known. */
+	while (p->ring < RINGS && r == 0 && p->left) {
+		struct scope_rec *rec = tape.rec[p->first + p->i];
 
-			rec->ts_ns = p->until_ns + step * i;
-			p->left--;
-			r = fn(arg, rec, rec->len);
-		}
-	/* What did not fit stays for good: laps are even. */
-	tape.at = first + n;
-	p->until_ns = now;
+		rec->ts_ns = p->from_ns + p->step * p->i;
+		p->left--;
+		r = fn(arg, rec, rec->len);
+		p->i += RINGS;
+		if (p->i >= p->n)
+			p->i = ++p->ring;
+	}
 	return r;
 }
 
@@ -251,6 +261,12 @@ const char *scope_probe_link_kind(const struct scope_probe *p)
 	return "none";
 }
 
+const char *scope_probe_calibration(const struct scope_probe *p)
+{
+	(void)p;
+	return "default";
+}
+
 uint64_t scope_probe_jit_descriptor(const struct scope_probe *p)
 {
 	(void)p;
@@ -267,17 +283,34 @@ struct bench {
 	uint64_t events; /* that came out */
 	uint64_t bytes;	 /* of text */
 	uint64_t want;	 /* events of a round */
+	/* memory in use after half of them, and towards the end */
+	unsigned long half_kb, end_kb;
 	char line[LINE_BYTES];
 	struct scope_batch batch[2];
 };
 
 static struct bench bench;
 
+/* Memory in use, in kB; 0: not known. */
+static unsigned long resident(void)
+{
+	scope_autofclose FILE *f = fopen("/proc/self/statm", "r");
+	unsigned long size, pages;
+
+	if (!f || fscanf(f, "%lu %lu", &size, &pages) != 2)
+		return 0;
+	return pages * (unsigned long)sysconf(_SC_PAGESIZE) / 1024;
+}
+
 static int null_event(struct scope_sink *sink, const struct scope_event *ev)
 {
 	(void)sink;
 	(void)ev;
 	bench.events++;
+	if (bench.events == bench.want / 2)
+		bench.half_kb = resident();
+	if (bench.events == bench.want - bench.want / 100)
+		bench.end_kb = resident();
 	return 0;
 }
 
@@ -286,10 +319,39 @@ static int json_event(struct scope_sink *sink, const struct scope_event *ev)
 	struct scope_buf line = scope_buf_of(bench.line, sizeof(bench.line));
 	int r = scope_json_event(bench.json, ev, &line);
 
-	(void)sink;
-	bench.events++;
+	(void)null_event(sink, ev);
 	bench.bytes += line.len;
 	return r;
+}
+
+/* Terms and names as text, which nobody gets. */
+static int text_event(struct scope_sink *sink, const struct scope_event *ev)
+{
+	struct scope_vm *vm = scope_target_vm(bench.t);
+	size_t len;
+
+	(void)null_event(sink, ev);
+	if (ev->name)
+		(void)scope_vm_atom(vm, ev->name, &len);
+	for (size_t i = 0; i < ev->nfields; i++) {
+		struct scope_buf out = scope_buf_of(bench.line,
+						    sizeof(bench.line));
+
+		switch (scope_field_info(ev->fields[i].key)->type) {
+		case SCOPE_T_TERM:
+			(void)scope_term_put(vm, &ev->image, ev->fields[i].term,
+					     SCOPE_SYNTAX_ERLANG, &out);
+			bench.bytes += out.len;
+			break;
+		case SCOPE_T_ATOM:
+			(void)scope_vm_atom(vm, ev->fields[i].term, &len);
+			bench.bytes += len;
+			break;
+		default:
+			break;
+		}
+	}
+	return 0;
 }
 
 static void null_emit(void *arg, struct scope_event *ev)
@@ -389,6 +451,16 @@ static void run_decode(void)
 	run_decode_with(null_emit);
 }
 
+static void text_emit(void *arg, struct scope_event *ev)
+{
+	(void)text_event(arg, ev);
+}
+
+static void run_text(void)
+{
+	run_decode_with(text_emit);
+}
+
 static void run_json(void)
 {
 	run_decode_with(json_emit);
@@ -412,6 +484,11 @@ static void run_whole(void)
 	run_whole_with(null_event);
 }
 
+static void run_whole_text(void)
+{
+	run_whole_with(text_event);
+}
+
 static void run_whole_json(void)
 {
 	run_whole_with(json_event);
@@ -424,8 +501,10 @@ static const struct part {
 	{ "memcpy of the records", run_memcpy },
 	{ "copy and order", run_order },
 	{ "decode", run_decode },
+	{ "decode, terms and names", run_text },
 	{ "decode, JSON", run_json },
 	{ "pipeline, no output", run_whole },
+	{ "pipeline, terms and names", run_whole_text },
 	{ "pipeline, JSON", run_whole_json },
 };
 #define NPARTS (sizeof(parts) / sizeof(*parts))
@@ -471,11 +550,11 @@ static void measure_all(unsigned rounds, const char *only)
 		for (size_t k = 0; k < NPARTS; k++)
 			ratio[k][r] = ns[k][r] / (ns[0][r] ? ns[0][r] : 1);
 	}
-	printf("%-24s %10s %16s %10s\n", "collector", "ns/event",
+	printf("%-25s %10s %16s %10s\n", "collector", "ns/event",
 	       "events/s a core", "x memcpy");
 	for (size_t k = 0; k < NPARTS; k++)
 		if (ns[k][0] > 0)
-			printf("%-24s %10.0f %16.0f %10.1f\n", parts[k].what,
+			printf("%-25s %10.0f %16.0f %10.1f\n", parts[k].what,
 			       median(ns[k], rounds),
 			       1e9 / median(ns[k], rounds),
 			       median(ratio[k], rounds));
@@ -508,6 +587,9 @@ int main(int argc, char **argv)
 	printf("%zu records of %zu bytes on average\n", tape.n,
 	       tape.bytes / tape.n);
 	measure_all(rounds, argc > 6 ? argv[6] : NULL);
+	if (argc > 6)
+		printf("%lu kB in use after half of them, %lu kB at the end\n",
+		       bench.half_kb, bench.end_kb);
 	scope_json_free(bench.json);
 	scope_target_free(bench.t);
 	return 0;

@@ -3,7 +3,11 @@
 %% knows itself how much it did. Commands come on the standard input, a line
 %% each; each is answered with a line:
 %%
-%%   run MS WORDS   ping-pong with a term of 3, 16 or 64 words: done MESSAGES NS
+%%   run MS WORDS   ping-pong with a term of 3, 8, 16 or 64 words: done MESSAGES NS
+%%   modules N      load N modules: ok
+%%   procs N        have N idle processes: ok
+%%   storm MS WORDS send the term to one after another of those, in no order, for
+%%                  as long: done MESSAGES NS
 %%   dbg FILE       trace their sends to a file by dbg's port tracer: ok
 %%   undbg          and no longer: ok
 %%   mix MS         calls of a gen_server and processes that come and go: ok
@@ -11,7 +15,7 @@
 -module(pingpong).
 -behaviour(gen_server).
 
--export([main/0, ping/1, pong/1, caller/2, brief/1]).
+-export([main/0, ping/1, pong/1, caller/2, brief/1, idle/0, storm/5]).
 -export([init/1, handle_call/3, handle_cast/2]).
 
 %% Between two looks at whether to stop.
@@ -22,6 +26,8 @@ main() ->
     Ping = spawn(?MODULE, ping, [Stop]),
     Pong = spawn(?MODULE, pong, [Ping]),
     Ping ! {pong, Pong},
+    register(ping, Ping),
+    register(pong, Pong),
     io:format("ready ~s~n", [os:getpid()]),
     commands({Stop, Ping, Pong}).
 
@@ -53,6 +59,25 @@ command(["run", Ms, Words], {Stop, Ping, _}) ->
             Ns = erlang:monotonic_time(nanosecond) - T0,
             io_lib:format("done ~b ~b", [Messages, Ns])
     end;
+command(["modules", N], _) ->
+    [load(list_to_atom("bench_mod_" ++ integer_to_list(I))) || I <- lists:seq(1, list_to_integer(N))],
+    "ok";
+command(["procs", N], _) ->
+    Old = tuple_to_list(persistent_term:get(idle, {})),
+    New = [spawn(?MODULE, idle, []) || _ <- lists:seq(length(Old) + 1, list_to_integer(N))],
+    persistent_term:put(idle, list_to_tuple(New ++ Old)),
+    "ok";
+command(["storm", Ms, Words], {Stop, _, _}) ->
+    Term = term(list_to_integer(Words)),
+    atomics:put(Stop, 1, 0),
+    T0 = erlang:monotonic_time(nanosecond),
+    Storm = spawn(?MODULE, storm, [self(), Stop, Term, 1, 0]),
+    receive after list_to_integer(Ms) -> atomics:put(Stop, 1, 1) end,
+    receive
+        {Storm, Messages} ->
+            Ns = erlang:monotonic_time(nanosecond) - T0,
+            io_lib:format("done ~b ~b", [Messages, Ns])
+    end;
 command(["dbg", File], {_, Ping, Pong}) ->
     {ok, _} = dbg:tracer(port, dbg:trace_port(file, File)),
     [{ok, _} = dbg:p(P, [s]) || P <- [Ping, Pong]],
@@ -73,6 +98,7 @@ command(["mix", Ms], {Stop, _, _}) ->
 %% Made at run time: literals are not copied. The larger ones are what messages
 %% are made of, tuples in tuples and lists.
 term(3) -> {ping, id(1)};
+term(8) -> {id(call), id(42), [key, value]};
 term(16) -> {id(call), {id(from), tag}, [id(a), id(b)], {id(get), key, 42}};
 term(64) -> {id(many), 1, 2, 3, 4, 5, 6, 7, [term(16), term(16), term(16)]}.
 
@@ -101,6 +127,31 @@ volley(Pong, Term, N) ->
 pong(Ping) ->
     receive Term -> Ping ! Term end,
     pong(Ping).
+
+%% Eight functions, as small modules have.
+load(Module) ->
+    Names = [a, b, c, d, e, f, g, h],
+    {ok, Module, Code} = compile:forms(
+        [{attribute, 1, module, Module}, {attribute, 1, export, [{F, 1} || F <- Names]} |
+         [{function, 1, F, 1, [{clause, 1, [{var, 1, 'X'}], [], [{tuple, 1, [{atom, 1, F}, {var, 1, 'X'}]}]}]}
+          || F <- Names]]),
+    {module, Module} = code:load_binary(Module, "", Code).
+
+idle() ->
+    receive _ -> idle() end.
+
+storm(From, Stop, Term, X, N) ->
+    Next = volley(persistent_term:get(idle), Term, X, ?ROUNDS),
+    case atomics:get(Stop, 1) of
+        0 -> storm(From, Stop, Term, Next, N + ?ROUNDS);
+        _ -> From ! {self(), N + ?ROUNDS}
+    end.
+
+volley(_, _, X, 0) ->
+    X;
+volley(Idle, Term, X, N) ->
+    element((X bsr 8) rem tuple_size(Idle) + 1, Idle) ! Term,
+    volley(Idle, Term, (X * 1103515245 + 12345) band 16#7fffffff, N - 1).
 
 %% Nine calls, then a process that lives for a message.
 caller(Root, Stop) ->
