@@ -216,8 +216,8 @@ static void look_inside(struct scope_doctor_node *n)
 	c = add(n, "release", "release", SCOPE_STATE_YES);
 	scope_check_say(c, "OTP %s, ERTS %s", i->otp, i->erts);
 	c = add(n, "flavor", "flavour", SCOPE_STATE_YES);
-	scope_check_say(c, "%s, %s; no debug, lock-checking or lock-counting "
-			   "build",
+	scope_check_say(c, "%s, %s; no debug, lock-checking, lock-counting "
+			   "or HiPE build",
 			i->jit ? "JIT" : "interpreter",
 			uses_musl(n->pid) ? "musl" : "not musl");
 	c = add(n, "symbols", "symbols", SCOPE_STATE_YES);

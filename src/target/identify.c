@@ -238,11 +238,17 @@ static const char *find_banner(const struct scope_target *t)
 static int check_build(struct scope_target *t, struct scope_err *err)
 {
 	static const struct {
-		const char *symbol, *mark, *name;
+		const char *symbol, *mark, *name, *instead;
 	} other[] = {
-		{ "etp_debug_compiled", "[debug-compiled]", "a debug" },
-		{ "etp_lock_check", "[lock-checking]", "a lock-checking" },
-		{ "etp_lock_count", "[lock-counting]", "a lock-counting" },
+		{ "etp_debug_compiled", "[debug-compiled]", "a debug",
+		  "the ordinary emulator" },
+		{ "etp_lock_check", "[lock-checking]", "a lock-checking",
+		  "the ordinary emulator" },
+		{ "etp_lock_count", "[lock-counting]", "a lock-counting",
+		  "the ordinary emulator" },
+		/* up to OTP 23 */
+		{ "etp_hipe", "[hipe]", "a HiPE",
+		  "one configured with --disable-hipe, as Debian's is" },
 	};
 	const char *banner = t->info.hides_symbols ? find_banner(t) : NULL;
 	uint32_t v;
@@ -253,9 +259,9 @@ static int check_build(struct scope_target *t, struct scope_err *err)
 			return scope_fail(err, -ENOTSUP,
 					  "PID %d is %s build of OTP %s, whose "
 					  "structures are laid out differently; "
-					  "run the ordinary emulator",
+					  "run %s",
 					  (int)t->info.pid, other[i].name,
-					  t->otp);
+					  t->otp, other[i].instead);
 	/* Before OTP 24 there was no JIT, nor a word about it. */
 	t->info.jit = t->info.hides_symbols ?
 			      banner && strstr(banner, "[jit") :
