@@ -228,25 +228,13 @@ static void begin_copy(struct scope_decoder *d)
 	};
 }
 
-/* The process that a pid, a name or an alias of this node stands for; 0: none
- * that is known. An alias has its pid behind its three numbers. */
-static uint64_t receiver(struct scope_decoder *d, struct scope_image *im,
-			 uint64_t to)
+/* The process that a pid or a name of this node stands for; 0: none that is
+ * known. What an alias stands for is known to the runtime alone. */
+static uint64_t receiver(const struct scope_decoder *d, uint64_t to)
 {
-	uint64_t pid = 0, header = 0;
-
 	if (scope_is_pid(to))
 		return to;
-	if (scope_is_atom(to))
-		return scope_procs_named(d->procs, to);
-	if (SCOPE_TAG(to) == SCOPE_TAG_BOXED &&
-	    scope_image_read(im, SCOPE_PTR(to), &header, 8) == 0 &&
-	    SCOPE_SUBTAG(header) == d->vm->layout->sub.ref &&
-	    SCOPE_ARITY(header) == 3)
-		(void)scope_image_read(im,
-				       SCOPE_PTR(to) + d->vm->layout->ref_pid,
-				       &pid, 8);
-	return scope_is_pid(pid) ? pid : 0;
+	return scope_is_atom(to) ? scope_procs_named(d->procs, to) : 0;
 }
 
 void scope_decode_dist_receive(struct scope_decoder *d,
@@ -268,7 +256,7 @@ void scope_decode_dist_receive(struct scope_decoder *d,
 		copy(d, &d->etf->image, msg, d->opts.term_words);
 	}
 	ev->image = d->copy.image;
-	ev->pid = receiver(d, &ev->image, c.to);
+	ev->pid = receiver(d, c.to);
 	ev->name = scope_decode_name_of(d, ev->pid);
 	add_control(d, ev, &c, rec->dist_in.peer, msg);
 	if (rec->dist_in.bytes)

@@ -76,6 +76,16 @@ own_epmd() {
 
 # ---- nodes -------------------------------------------------------------------
 
+# release OTP: what is started from here on is of this one.
+release() {
+	otp=$1
+	root=${roots[$otp]-}
+	[ -n "$root" ] || fail "there is no OTP $otp here: $(cat "$results/otp.log")"
+	[ "$root" != / ] || root=
+	compiled=$results/ebin-$otp
+	compile
+}
+
 # start_node COMMAND…: in $root; its last argument is the workload's folder.
 start_node() {
 	# TERM and what else is in the environment is nothing to the node.

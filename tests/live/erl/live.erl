@@ -107,6 +107,7 @@ text(Term) ->
 facts() ->
     [[json(fact(F)), $\n] || {N, F} <- ets:tab2list(truth), is_integer(N)].
 
+fact({as, Object}) -> Object;
 fact({own, P}) -> [{t, own}, {pid, id(P)}];
 fact({failed, W}) -> [{t, failed}, {why, text(W)}];
 fact({at, P, MFA}) -> [{t, at}, {pid, id(P)}, {mfa, mfa(MFA)}];
