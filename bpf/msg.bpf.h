@@ -94,6 +94,16 @@ static __always_inline void send_one(u64 rcvr, u64 mp, u64 msg, u64 from,
 	finish(s);
 }
 
+/* Is there such a process, and is it not ending? With pixdata (OTP 26 on). */
+static __always_inline int is_there(u64 pid)
+{
+	u64 p = word(config.procs + 8 * ((pid >> 4) & config.procs_mask));
+
+	return p && word(p) == pid &&
+	       !(half(p + config.layout.p_state) &
+		 (PSFLG_EXITING | PSFLG_FREE));
+}
+
 static __always_inline void send_alias(struct scope_regs *ctx)
 {
 	u64 from = SCOPE_ARG2(ctx), alias = SCOPE_ARG3(ctx);
@@ -102,10 +112,13 @@ static __always_inline void send_alias(struct scope_regs *ctx)
 	struct scratch *s;
 
 	/* OTP 29 sends messages with priority this way, to a pid too. */
-	if (is_pid(alias))
+	if (is_pid(alias)) {
+		if (!is_there(alias))
+			return;
 		alias = 0;
-	else
+	} else {
 		to = word((alias & ~7ull) + config.layout.ref_pid);
+	}
 
 	if (!in_set(pid, to))
 		return;

@@ -164,6 +164,7 @@ struct scope_bpf_config {
 	/* The pid namespace that scope_rec.tid is of; ino 0: the initial one. */
 	__u64 pidns_dev, pidns_ino;
 	__u64 procs; /* address of the process table's slots */
+	__u64 procs_mask; /* which of them is a pid's */
 	__u64 this_dist_entry; /* address of erts_this_dist_entry */
 };
 

@@ -95,6 +95,7 @@ static int configure(struct scope_probe *p, struct scope_target *t,
 	c->pidns_dev = scope_target_info(t)->pidns.dev;
 	c->pidns_ino = scope_target_info(t)->pidns.ino;
 	c->procs = scope_target_info(t)->procs;
+	c->procs_mask = vm->procs.pix_mask;
 	if (scope_target_symbol(t, "erts_this_dist_entry", &sym) == 0)
 		c->this_dist_entry = sym.vaddr + scope_target_info(t)->bias;
 	return 0;

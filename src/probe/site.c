@@ -22,8 +22,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A prologue is over long before. */
-#define PROLOGUE 96
+/* As far as the way to an instruction that is emulated is looked for. Newer
+ * compilers save registers by mov all over the start of a function: in OTP 29's
+ * erts_proc_sig_send_altact_msg the first such stands at 109. */
+#define PROLOGUE 192
 
 /* A larger function is not looked through: the largest in an emulator,
  * process_main of an interpreter, has some 100 kB. */

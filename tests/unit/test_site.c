@@ -94,8 +94,48 @@ static void the_way_goes_on_past_what_harms_nothing(void **state)
 	expect("4839f7 7400 c3", 5, 3, true);
 	/* mov r10, rsi; sub rsp, 8; mov rax, rsi; cmp; je */
 	expect("4989f2 4883ec08 4889f0 4839ce 7400 c3", 6, 13, true);
+	/* OTP 29's erts_proc_sig_send_altact_msg: endbr64; sub rsp; xor; test;
+	 * and registers saved by mov, 16 times; jne */
+	expect("f30f1efa 4881ecd8000000 31c0 4585c9"
+	       "48899c24a8000000 48899c24a8000000 48899c24a8000000"
+	       "48899c24a8000000 48899c24a8000000 48899c24a8000000"
+	       "48899c24a8000000 48899c24a8000000 48899c24a8000000"
+	       "48899c24a8000000 48899c24a8000000 48899c24a8000000"
+	       "4883fb03 0f85cd030000 c3", 6, 116, true);
 	/* A store through an argument leaves the register as it is. */
 	expect("48894a10 55 c3", 6, 4, true);
+}
+
+static void returns_are_followed_from_where_the_stack_is_as_it_was(void **state)
+{
+	static const struct {
+		const char *hex;
+		unsigned offset;
+		bool emulated;
+	} of[] = {
+		{ "55 c3", 0, true },		   /* push rbp */
+		{ "4883ec08 55 c3", 0, false },	   /* sub rsp, 8; push rbp */
+		{ "4889f0 55 c3", 0, false },	   /* mov rax, rsi */
+		{ "f30f1efa 55 c3", 4, true },	   /* endbr64; push rbp */
+		{ "f30f1efa 4883ec08 c3", 4, false },
+		{ "f30f1efa 55 5d ebfc c3", 0, false }, /* jmp to the push */
+		{ "f30f1efb 55 c3", 0, false },	   /* endbr32 */
+		{ "f30f1efa", 0, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(of) / sizeof(*of); i++) {
+		uint8_t code[256];
+		size_t n = code_of(of[i].hex, code);
+		struct scope_site_pick p;
+
+		assert_int_equal(scope_site_pick_return(code, n, AT, &p), 0);
+		assert_int_equal(p.offset, of[i].offset);
+		assert_int_equal(p.emulated, of[i].emulated);
+	}
+	assert_int_equal(scope_site_pick_return((const uint8_t *)"\x06", 1, AT,
+						&(struct scope_site_pick){ 0 }),
+			 -EINVAL);
 }
 
 static void an_argument_must_not_be_written_before(void **state)
@@ -247,6 +287,8 @@ int main(void)
 		cmocka_unit_test(sites_follow_what_was_measured),
 		cmocka_unit_test(others_are_stepped),
 		cmocka_unit_test(the_way_goes_on_past_what_harms_nothing),
+		cmocka_unit_test(
+			returns_are_followed_from_where_the_stack_is_as_it_was),
 		cmocka_unit_test(an_argument_must_not_be_written_before),
 		cmocka_unit_test(nothing_is_taken_behind_a_way_out),
 		cmocka_unit_test(a_loop_is_not_taken),

@@ -262,7 +262,8 @@ priority() ->
     P = spawned(spawn(?MODULE, hurry, [A, self()]), ?MODULE, hurry, [A, self()], []),
     [recv(P, M) || M <- [{first, A}, {second, self()}, third]],
     note({exit, P, normal}),
-    live:wait_for(P).
+    live:wait_for(P),
+    erlang:send(P, too_late, [priority]).
 
 hurry(A, Pid) ->
     erlang:send(A, {first, A}, [priority]),
