@@ -162,7 +162,11 @@ $(B)/tests/bpf/verify: $(B)/tests/bpf/verify.o $(B)/libscope.a
 lint: ## layers, headers, static analysis, scripts, man pages
 	$(Q)scripts/lint
 
-live: all ## tests against live nodes (root)
+$(B)/tests/live/recovered: $(B)/tests/live/recovered.o $(B)/libscope.a
+	$(call say,LINK)
+	$(Q)$(CC) $(ldflags) -o $@ $^ $(ldlibs)
+
+live: all $(B)/tests/live/recovered ## tests against live nodes (root)
 	$(Q)tests/live/run $(TESTS)
 
 soak: all ## RabbitMQ under load (root); DURATION=600
