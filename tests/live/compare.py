@@ -557,6 +557,10 @@ class Compare:
             if key and key[0] in self.truth.kinds and not f.get('cut'):
                 want[key] += f.get('n', 1)
                 self._expect(key[0], f.get('n', 1))
+                words = [ev.get('msg_words') for ev in self.by_key[key]]
+                if 'words' in f and words and f['words'] not in words:
+                    self.faults.append(f'{show(key)}: copied {words} words, '
+                                       f'it has {f["words"]}')
         have = collections.Counter({k: len(v) for k, v in self.by_key.items() if v})
         self._same_but_for_maps(want, have)
         for key in want.keys() | have.keys():

@@ -116,6 +116,7 @@ fact({rate, What, N, Ns}) -> [{t, rate}, {what, What}, {n, N}, {ns, Ns}];
 fact({send, F, {alias, Ref, P}, M}) ->
     [{process, id(P)} | fact({send, F, {alias, Ref}, M})];
 fact({send, F, T, M}) -> [{t, send}, {from, id(F)}, {to, id(T)}, {msg, text(M)}];
+fact({send_words, F, T, M, N}) -> [{words, N} | fact({send, F, T, M})];
 fact({send_cut, F, T, M}) ->
     [{t, send}, {from, id(F)}, {to, id(T)}, {msg, text(M)}, {cut, true}];
 fact({sends, F, T, M, Lo, Hi}) ->

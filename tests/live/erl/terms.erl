@@ -18,6 +18,15 @@ run({Sink, Tab}) ->
          Sink ! {Label, Term},
          note({send, self(), Sink, {Label, Term}})
      end || {Label, Term} <- whole(Tab)],
+    %% Of these nothing is shared and all is on the heap: no word more or less is
+    %% copied, whatever lies around them.
+    [begin
+         Sink ! {words, Term},
+         note({send_words, self(), Sink, {words, Term}, erts_debug:flat_size({words, Term})})
+     end || Term <- [[X || X <- lists:seq(1, N)] || N <- [1, 2, 15, 31, 32, 33, 100]] ++
+                [[{X, [X, {X}]} || X <- lists:seq(1, N)] || N <- [1, 5, 6, 7, 30]] ++
+                [list_to_tuple(lists:seq(1, N)) || N <- [1, 60, 61, 62, 63, 64, 200]] ++
+                [{[{X}, X + 0.5] , [[X], X bsl 64]} || X <- [1, 2, 3]]],
     %% What is longer than what is copied: the text up to there is right.
     [begin
          Sink ! {Label, Term},
