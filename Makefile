@@ -29,7 +29,7 @@ cfg.fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-
 $(if $(cfg.$(CFG)),,$(error CFG=$(CFG): choose release, debug, asan, tsan, cov or fuzz))
 ld.release := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 
-libs     := libbpf libelf zlib jansson capstone ncursesw libpcre2-8 libcurl
+libs     := libbpf libelf zlib jansson capstone ncursesw libpcre2-8 libcurl libseccomp
 pkg      := $(shell pkg-config --cflags --libs $(libs) 2>/dev/null)
 warnings := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wpointer-arith -Wvla -Wundef
@@ -41,7 +41,7 @@ ldflags  := $(cfg.$(CFG)) $(ld.$(CFG)) $(LDFLAGS)
 # -- sources -----------------------------------------------------------------
 srcs    := $(sort $(wildcard src/*/*.c))
 main    := src/cli/main.c
-objs    := $(patsubst %.c,$(B)/%.o,$(filter-out $(main),$(srcs))) $(B)/src/probe/object.o \
+objs    := $(patsubst %.c,$(B)/%.o,$(filter-out $(main),$(srcs))) $(B)/src/attacher/object.o \
 	$(B)/src/target/builds_text.o
 units   := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 fuzzers := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
@@ -89,7 +89,7 @@ $(B)/%.bpf.o: %.bpf.c
 	$(Q)mkdir -p $(@D) && $(CLANG) $(bpf_cflags) -D__TARGET_ARCH_$(bpf_arch) \
 		-MMD -MP -c $< -o $@
 
-$(B)/src/probe/object.o: src/probe/object.S $(B)/bpf/scope.bpf.o $(B)/bpf/count.bpf.o
+$(B)/src/attacher/object.o: src/attacher/object.S $(B)/bpf/scope.bpf.o $(B)/bpf/count.bpf.o
 	$(call say,AS)
 	$(Q)mkdir -p $(@D) && $(CC) -DOBJECT='"$(B)/bpf/scope.bpf.o"' \
 		-DCOUNT='"$(B)/bpf/count.bpf.o"' -c $< -o $@

@@ -5,13 +5,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "attacher/attacher.h"
 #include "beam/redact.h"
 #include "cli/cmd.h"
 #include "cli/exit.h"
 #include "cli/jsonl.h"
 #include "cli/live.h"
 #include "cli/live_conf.h"
+#include "cli/sandbox.h"
+#include "export/stream.h"
 #include "pipeline/run.h"
+#include "probe/calibrate.h"
 #include "target/find.h"
 #include "target/target.h"
 
@@ -28,6 +32,8 @@ struct session {
 	struct scope_writer *to; /* owned until the writing begins */
 	struct scope_sink *out; /* borrowed */
 	bool has_hints;		/* stderr is for people */
+	struct scope_calibrator *calibrator; /* borrowed; NULL: not needed */
+	int own_out;		/* stdout anew; -1: see scope_stream_reopen */
 };
 
 /*
@@ -146,14 +152,17 @@ static void say_totals(const struct session *s,
 			      "");
 }
 
-static struct scope_run_opts run_opts(const struct scope_live_conf *c)
+static struct scope_run_opts run_opts(const struct session *s)
 {
+	const struct scope_live_conf *c = s->conf;
+
 	return (struct scope_run_opts){
 		.kinds = c->kinds,
 		.term_words = c->term_words,
 		.buffer_bytes = c->buffer_bytes,
 		.duration_ns = c->duration_ns,
 		.processes = c->processes,
+		.calibrator = s->calibrator,
 	};
 }
 
@@ -167,11 +176,11 @@ static int run_json(struct session *s, struct scope_target *t,
 		.node = info->node,
 		.os_pid = info->pid,
 	};
-	struct scope_run_opts run = run_opts(s->conf);
+	struct scope_run_opts run = run_opts(s);
 	scope_auto(scope_jsonl) j = NULL;
 	int r, f;
 
-	r = scope_jsonl_new(STDOUT_FILENO, scope_take(s->to),
+	r = scope_jsonl_new(STDOUT_FILENO, s->own_out, scope_take(s->to),
 			    scope_target_vm(t), &opts, scope_run_stop, &j);
 	if (r < 0)
 		return scope_fail(err, r, "can't start writing: %s",
@@ -212,7 +221,7 @@ static int run_live(struct session *s, struct scope_target *t,
 		.is_filtered = s->conf->nprocesses > 0,
 		.stop = scope_run_stop,
 	};
-	struct scope_run_opts run = run_opts(s->conf);
+	struct scope_run_opts run = run_opts(s);
 	scope_auto(scope_live) l = NULL;
 	int r;
 
@@ -255,11 +264,33 @@ static int make_redact(const struct scope_live_conf *c,
 	return r;
 }
 
+/* What needs rights goes to processes of their own; this one gives them up. */
+static int part(const struct scope_live_conf *c, const struct scope_writer *to,
+		struct scope_attacher **ret,
+		struct scope_calibrator **ret_calibrator, struct scope_err *err)
+{
+	const struct scope_sandbox_opts opts = {
+		.has_no_filter = c->has_no_sandbox,
+		.writes_files = to && to->writes_files,
+		.uses_network = to && to->uses_network,
+		.keeps_user = to && to->needs_user,
+		.on_violation = scope_live_rescue,
+	};
+	int r = scope_attacher_start(ret, err);
+
+	*ret_calibrator = scope_calibrator_start();
+	return r < 0 ? r : scope_sandbox_enter(&opts, err);
+}
+
 static int watch(const struct scope_live_conf *c, struct scope_err *err)
 {
+	const bool is_json = c->wants_json || c->dest.to ||
+			     !isatty(STDOUT_FILENO);
 	struct scope_run_totals totals = { 0 };
 	scope_auto(scope_redact) redact = NULL;
 	scope_auto(scope_writer) to = NULL;
+	scope_auto(scope_attacher) a = NULL;
+	scope_auto(scope_calibrator) calibrator = NULL;
 	scope_auto(scope_target) t = NULL;
 	struct session s = {
 		.conf = c,
@@ -276,16 +307,20 @@ static int watch(const struct scope_live_conf *c, struct scope_err *err)
 		r = make_writer(c, &to, err);
 	if (r < 0)
 		return scope_cmd_complain(r, err);
-	r = scope_find_pid(c->target, &pid, err);
-	if (r < 0)
-		return scope_cmd_complain(r, err);
-	r = scope_target_open(pid, &t, err);
+	/* What is written to is opened while that is allowed. */
+	s.own_out = is_json && !to ? scope_stream_reopen(STDOUT_FILENO) : -1;
+	r = part(c, to, &a, &calibrator, err);
+	s.calibrator = calibrator;
+	if (r == 0)
+		r = scope_find_pid(c->target, &pid, err);
+	if (r == 0)
+		r = scope_target_open_by(a, pid, &t, err);
 	if (r < 0)
 		return scope_cmd_complain(r, err);
 	s.redact = redact;
 	s.vm = scope_target_vm(t);
 	s.to = scope_take(to);
-	if (c->wants_json || c->dest.to || !isatty(STDOUT_FILENO))
+	if (is_json)
 		r = run_json(&s, t, &totals, err);
 	else
 		r = run_live(&s, t, &totals, err);

@@ -102,7 +102,8 @@ static void lost(struct scope_sink *sink, uint64_t counts[SCOPE_KIND_MAX])
 	}
 }
 
-int scope_jsonl_new(int fd, struct scope_writer *to, struct scope_vm *vm,
+int scope_jsonl_new(int fd, int own, struct scope_writer *to,
+		    struct scope_vm *vm,
 		    const struct scope_json_opts *opts, void (*stop)(void),
 		    struct scope_jsonl **ret_jsonl)
 {
@@ -110,15 +111,19 @@ int scope_jsonl_new(int fd, struct scope_writer *to, struct scope_vm *vm,
 	scope_auto(scope_writer) w = to;
 	int r;
 
-	if (!j)
-		return -ENOMEM;
+	if (!j) {
+		r = -ENOMEM;
+		goto no_stream;
+	}
 	j->sink.event = take_event;
 	j->sink.tick = tick;
 	j->stop = stop;
 	j->line = malloc(SCOPE_JSONL_LINE);
 	j->json = scope_json_new(vm, opts);
-	if (!j->line || !j->json)
-		return -ENOMEM;
+	if (!j->line || !j->json) {
+		r = -ENOMEM;
+		goto no_stream;
+	}
 	if (w) {
 		w->refuse = count_refused;
 		w->refuse_arg = j;
@@ -127,12 +132,16 @@ int scope_jsonl_new(int fd, struct scope_writer *to, struct scope_vm *vm,
 		r = scope_stream_new_writer(scope_take(w), SCOPE_JSONL_BUFFER,
 					    &j->stream);
 	} else {
-		r = scope_stream_new(fd, SCOPE_JSONL_BUFFER, &j->stream);
+		r = scope_stream_new(fd, own, SCOPE_JSONL_BUFFER, &j->stream);
 	}
 	if (r < 0)
 		return r;
 	*ret_jsonl = scope_take(j);
 	return 0;
+no_stream:
+	if (own >= 0)
+		(void)close(own);
+	return r;
 }
 
 void scope_jsonl_free(struct scope_jsonl *j)

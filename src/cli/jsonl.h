@@ -23,10 +23,11 @@
 
 struct scope_jsonl;
 
-/* To a descriptor, borrowed; or to `to`, which it owns from now on, also when
- * this fails. `stop` is called, once or more, when nothing can be written any
- * more. -ENOMEM, -EAGAIN. */
-int scope_jsonl_new(int fd, struct scope_writer *to, struct scope_vm *vm,
+/* To a descriptor, with fd and own as scope_stream_new takes them; or to `to`,
+ * which it owns from now on, also when this fails. `stop` is called, once or
+ * more, when nothing can be written any more. -ENOMEM, -EAGAIN. */
+int scope_jsonl_new(int fd, int own, struct scope_writer *to,
+		    struct scope_vm *vm,
 		    const struct scope_json_opts *opts, void (*stop)(void),
 		    struct scope_jsonl **ret_jsonl);
 void scope_jsonl_free(struct scope_jsonl *j);

@@ -30,6 +30,7 @@ enum {
 	OPT_STRATEGY,
 	OPT_BUFFER,
 	OPT_STRICT,
+	OPT_NO_SANDBOX,
 	OPT_QUIET,
 	OPT_VERBOSE,
 	OPT_COLOR,
@@ -73,6 +74,8 @@ const struct scope_opt scope_live_opts[] = {
 			 "Kernel buffers in all, 64K..1G; 8M" },
 	[OPT_STRICT] = { 0, "strict", NULL, NULL,
 			 "Exit with 5 when events were lost" },
+	[OPT_NO_SANDBOX] = { 0, "no-sandbox", NULL, NULL,
+			     "Do not restrict system calls (no seccomp)" },
 	[OPT_QUIET] = { 'q', "quiet", NULL, NULL,
 			"Errors only on the standard error" },
 	[OPT_VERBOSE] = { 'v', "verbose", NULL, NULL,
@@ -287,6 +290,9 @@ static int set_flag(struct scope_live_conf *c, long which)
 		break;
 	case OPT_STRICT:
 		c->is_strict = true;
+		break;
+	case OPT_NO_SANDBOX:
+		c->has_no_sandbox = true;
 		break;
 	case OPT_QUIET:
 		c->is_quiet = true;

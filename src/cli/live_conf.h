@@ -36,7 +36,7 @@ struct scope_live_conf {
 	enum scope_syntax syntax;
 	enum scope_color color;
 	bool has_syntax, has_rotate_keep;
-	bool wants_json, is_strict, is_quiet;
+	bool wants_json, is_strict, is_quiet, has_no_sandbox;
 	unsigned verbose;
 	struct scope_dest dest; /* dest.to NULL: the standard output */
 	size_t nredacts;

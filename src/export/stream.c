@@ -29,6 +29,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/nice.h"
 #include "base/time.h"
 
 #define IDLE_MS 2
@@ -318,7 +319,9 @@ static void *writer(void *arg)
 
 	/* Signals are for the threads that know what to do about them. */
 	(void)sigfillset(&all);
+	(void)sigdelset(&all, SIGSYS);
 	(void)pthread_sigmask(SIG_BLOCK, &all, NULL);
+	scope_nice_give_back();
 	while (!load(&s->is_stopping)) {
 		uint64_t tail = load(&s->tail);
 		uint64_t head = load(&s->head);
@@ -339,21 +342,32 @@ static void *writer(void *arg)
 	return NULL;
 }
 
-static void choose_way(struct scope_stream *s)
+/* Pipes and terminals can keep a writer waiting. */
+static bool can_block(const struct stat *st)
+{
+	return S_ISFIFO(st->st_mode) || S_ISCHR(st->st_mode);
+}
+
+int scope_stream_reopen(int fd)
 {
 	char path[32];
 	struct stat st;
 
-	s->own = -1;
+	if (fstat(fd, &st) < 0 || !can_block(&st))
+		return -1;
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+}
+
+static void choose_way(struct scope_stream *s)
+{
+	struct stat st;
+
 	s->chunk = CHUNK_BYTES;
 	if (fstat(s->fd, &st) < 0)
 		return; /* the first write says why */
 	s->is_socket = S_ISSOCK(st.st_mode);
-	if (!S_ISFIFO(st.st_mode) && !S_ISCHR(st.st_mode))
-		return;
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", s->fd);
-	s->own = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-	if (s->own < 0)
+	if (can_block(&st) && s->own < 0)
 		s->chunk = PIPE_BUF;
 }
 
@@ -371,7 +385,7 @@ static void destroy(struct scope_stream *s)
 	free(s);
 }
 
-static int make(int fd, struct scope_writer *to, size_t cap,
+static int make(int fd, int own, struct scope_writer *to, size_t cap,
 		struct scope_stream **ret_stream)
 {
 	struct scope_stream *s;
@@ -380,12 +394,14 @@ static int make(int fd, struct scope_writer *to, size_t cap,
 	s = aligned_alloc(LINE_BYTES, sizeof(*s));
 	if (!s) {
 		scope_writer_free(to);
+		if (own >= 0)
+			(void)close(own);
 		return -ENOMEM;
 	}
 	memset(s, 0, sizeof(*s));
 	s->fd = fd;
 	s->to = to;
-	s->own = -1;
+	s->own = own;
 	s->cap = cap;
 	s->reserve = cap / 4 < RESERVE_BYTES ? cap / 4 : RESERVE_BYTES;
 	if (!to)
@@ -409,15 +425,16 @@ fail:
 	return r;
 }
 
-int scope_stream_new(int fd, size_t cap, struct scope_stream **ret_stream)
+int scope_stream_new(int fd, int own, size_t cap,
+		     struct scope_stream **ret_stream)
 {
-	return make(fd, NULL, cap, ret_stream);
+	return make(fd, own, NULL, cap, ret_stream);
 }
 
 int scope_stream_new_writer(struct scope_writer *w, size_t cap,
 			    struct scope_stream **ret_stream)
 {
-	return make(-1, w, cap, ret_stream);
+	return make(-1, -1, w, cap, ret_stream);
 }
 
 void scope_stream_free(struct scope_stream *s)

@@ -23,8 +23,13 @@
 
 struct scope_stream;
 
-/* fd is borrowed. -ENOMEM, -EAGAIN (no thread). */
-int scope_stream_new(int fd, size_t cap, struct scope_stream **ret_stream);
+/* The same file anew, non-blocking, so that nobody who shares fd is disturbed:
+ * for pipes and terminals, while there is a right to; else -1. */
+int scope_stream_reopen(int fd);
+/* fd is borrowed; own, from scope_stream_reopen, is taken over, whatever comes
+ * of it. -ENOMEM, -EAGAIN (no thread). */
+int scope_stream_new(int fd, int own, size_t cap,
+		     struct scope_stream **ret_stream);
 /* To a writer, which the stream owns from now on, also when this fails. */
 int scope_stream_new_writer(struct scope_writer *w, size_t cap,
 			    struct scope_stream **ret_stream);

@@ -17,6 +17,7 @@
 #ifndef SCOPE_EXPORT_WRITER_H
 #define SCOPE_EXPORT_WRITER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -41,6 +42,10 @@ struct scope_writer {
 	void (*refuse)(void *arg, const char *lines, size_t n);
 	void *refuse_arg;
 	void (*note)(const char *text);
+	/* What it does after it was made, for who restricts the process. */
+	bool writes_files; /* makes, renames and removes some */
+	bool uses_network; /* connects */
+	bool needs_user;   /* with the rights of who started us */
 };
 
 void scope_writer_free(struct scope_writer *w);

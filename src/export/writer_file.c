@@ -160,6 +160,7 @@ int scope_writer_file(const char *path, uint64_t rotate_bytes, unsigned keep,
 	w->put = put_file;
 	w->free = free_file;
 	w->batch_bytes = BATCH_BYTES;
+	w->writes_files = w->needs_user = true;
 	f->fd = -1;
 	f->limit = rotate_bytes;
 	f->keep = keep;

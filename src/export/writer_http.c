@@ -322,6 +322,7 @@ int scope_writer_http(const char *url, const char *header_file,
 	w->put = put_http;
 	w->free = free_http;
 	w->batch_bytes = BATCH_BYTES;
+	w->uses_network = true;
 	w->linger_ms = LINGER_MS;
 	h->easy = curl_easy_init();
 	if (!h->easy)

@@ -207,6 +207,7 @@ static struct sock *new_sock(struct scope_err *err)
 	s->w.put = put_sock;
 	s->w.free = free_sock;
 	s->w.batch_bytes = BATCH_BYTES;
+	s->w.uses_network = s->w.needs_user = true;
 	return s;
 }
 

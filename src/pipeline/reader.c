@@ -8,10 +8,9 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <time.h>
 
+#include "base/nice.h"
 #include "base/time.h"
 #include "pipeline/ring.h"
 
@@ -20,11 +19,10 @@
 /* Bytes of one drain above which the clock goes faster, below slower. */
 #define BUSY_BYTES (64u << 10)
 #define QUIET_BYTES (16u << 10)
-#define READER_NICE (-10)
 
 struct scope_reader {
 	struct scope_probe *probe; /* borrowed */
-	int stop_fd, pidfd;	   /* borrowed */
+	int stop_fd, pidfd, probe_fd; /* borrowed */
 	int full_fd, empty_fd;	   /* eventfds: something was put there */
 	struct scope_ring full, empty;
 	struct scope_batch *batches; /* owned, SCOPE_BATCHES of them */
@@ -54,6 +52,7 @@ static struct scope_batch *take_empty(struct scope_reader *r)
 		b->live = 0;
 		b->last = false;
 		b->node_ended = false;
+		b->cut_off = false;
 	}
 	return b;
 }
@@ -166,16 +165,30 @@ static void set_clock(struct scope_reader *r)
 		r->clock_ns = CLOCK_MAX_NS;
 }
 
-/* Sleep until the next tick; 1: stop, 2: the node ended. */
-static int wait_tick(struct scope_reader *r)
+enum why { GO_ON, STOPPED, NODE_ENDED, CUT_OFF };
+
+/* Sleep until the next tick, or until it is over. */
+static enum why wait_tick(struct scope_reader *r)
 {
 	struct pollfd fds[] = { { .fd = r->stop_fd, .events = POLLIN },
-				{ .fd = r->pidfd, .events = POLLIN } };
+				{ .fd = r->pidfd, .events = POLLIN },
+				{ .fd = r->probe_fd } }; /* hung up */
 	struct timespec t = { .tv_nsec = (long)r->clock_ns };
 
-	if (ppoll(fds, 2, &t, NULL) <= 0)
-		return 0;
-	return fds[0].revents ? 1 : fds[1].revents ? 2 : 0;
+	if (ppoll(fds, 3, &t, NULL) <= 0)
+		return GO_ON;
+	return fds[0].revents ? STOPPED :
+	       fds[1].revents ? NODE_ENDED :
+	       fds[2].revents ? CUT_OFF :
+				GO_ON;
+}
+
+/* One look at it, without waiting: the last batch says what is true then. */
+static bool is_cut_off(const struct scope_reader *r)
+{
+	struct pollfd fd = { .fd = r->probe_fd }; /* hung up */
+
+	return poll(&fd, 1, 0) > 0;
 }
 
 /* Wait for a batch to come back. */
@@ -191,12 +204,12 @@ static void wait_empty(struct scope_reader *r)
 static void *run(void *arg)
 {
 	struct scope_reader *r = arg;
-	int why = 0;
+	enum why why = GO_ON;
 
 	(void)prctl(PR_SET_NAME, "scope-reader");
 	/* It needs little, but soon: a busy node must not keep it from emptying
-	 * the buffers. Where that is not allowed, losses are more likely. */
-	(void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), READER_NICE);
+	 * the buffers. So it keeps what its parent gives back (base/nice.h);
+	 * where there is nothing, losses are more likely. */
 	while (!why && !atomic_load(&r->end)) {
 		why = wait_tick(r);
 		if (!why) {
@@ -218,7 +231,8 @@ static void *run(void *arg)
 	}
 	if (r->now) {
 		r->now->last = true;
-		r->now->node_ended = why == 2;
+		r->now->node_ended = why == NODE_ENDED;
+		r->now->cut_off = is_cut_off(r);
 		hand_over(r, UINT64_MAX);
 	}
 	return NULL;
@@ -237,6 +251,7 @@ int scope_reader_new(struct scope_probe *probe, int stop_fd, int pidfd,
 	r->probe = probe;
 	r->stop_fd = stop_fd;
 	r->pidfd = pidfd;
+	r->probe_fd = scope_probe_fd(probe);
 	r->clock_ns = CLOCK_MIN_NS;
 	r->losses_at = scope_now_ns();
 	r->full_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -251,6 +266,7 @@ int scope_reader_new(struct scope_probe *probe, int stop_fd, int pidfd,
 		(void)scope_ring_put(&r->empty, &r->batches[i]);
 	/* Signals are for the main thread. */
 	(void)sigfillset(&all);
+	(void)sigdelset(&all, SIGSYS);
 	(void)pthread_sigmask(SIG_BLOCK, &all, &old);
 	rc = pthread_create(&r->thread, NULL, run, r);
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -258,6 +274,7 @@ int scope_reader_new(struct scope_probe *probe, int stop_fd, int pidfd,
 		return scope_fail(err, -rc, "cannot start a thread: %s",
 				  strerror(rc));
 	r->started = true;
+	scope_nice_give_back();
 	*ret_reader = scope_take(r);
 	return 0;
 }

@@ -29,6 +29,7 @@ struct scope_batch {
 	uint32_t live;	  /* records not yet let go: the owner's count */
 	bool last;	  /* the reader is done: nothing follows */
 	bool node_ended;
+	bool cut_off; /* the process that held the probes has ended */
 	uint8_t data[SCOPE_BATCH_BYTES] __attribute__((aligned(8)));
 };
 

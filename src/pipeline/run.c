@@ -11,6 +11,7 @@
 #include "pipeline/decode.h"
 #include "pipeline/order.h"
 #include "pipeline/report.h"
+#include "probe/calibrate.h"
 
 #define TICK_MS 250u
 #define LOSS_EVERY_NS 100000000u /* a reader that is slow is told this often */
@@ -38,6 +39,7 @@ struct run {
 	size_t nset;
 	uint64_t cpu_ns;
 	bool ended; /* the last batch has come */
+	bool cut_off; /* the process that held the probes has ended */
 	int failed; /* while processes were introduced */
 	struct scope_report report;
 };
@@ -312,6 +314,7 @@ static void tick(struct run *r, uint64_t *last)
 	if (now - *last < (uint64_t)ms * 1000000u)
 		return;
 	*last = now;
+	scope_calibrator_take(r->opts->calibrator);
 	r->wall_offset_ns = scope_wall_offset_ns();
 	scope_decoder_set_wall(r->decoder, r->wall_offset_ns);
 	if (r->refused_since)
@@ -334,6 +337,7 @@ static int pump(struct run *r, unsigned timeout_ms, struct scope_err *err)
 	(void)scope_vm_follow_atoms(scope_target_vm(r->t), ATOMS_AT_ONCE);
 	r->ended |= b->last;
 	r->totals.node_ended |= b->node_ended;
+	r->cut_off |= b->cut_off;
 	r->cpu_ns = b->cpu_ns;
 	rc = scope_order_add(r->order, b);
 	if (rc == -ENOMEM)
@@ -409,6 +413,7 @@ static int start(struct run *r, struct scope_err *err)
 		.term_words = r->opts->term_words,
 		.buffer_bytes = r->opts->buffer_bytes,
 		.filter = r->opts->processes && r->opts->processes[0],
+		.calibrator = r->opts->calibrator,
 	};
 	struct scope_decode_opts dec = {
 		.kinds = r->opts->kinds,
@@ -482,6 +487,11 @@ int scope_run(struct scope_target *t, const struct scope_run_opts *opts,
 		rc = loop(r, err);
 	if (rc == 0)
 		finish(r);
+	if (rc == 0 && r->cut_off)
+		rc = scope_fail(err, -EOWNERDEAD,
+				"the process that attaches has ended, and its "
+				"probes with it: the stream stops before its "
+				"time");
 	*ret_totals = r->totals;
 	scope_reader_free(r->reader);
 	scope_order_free(r->order);

@@ -18,12 +18,15 @@
 #include "target/target.h"
 #include "wire/event.h"
 
+struct scope_calibrator;
+
 struct scope_run_opts {
 	scope_kindset kinds;	/* what to deliver */
 	unsigned term_words;	/* budget of a term; 0: no contents */
 	size_t buffer_bytes;	/* of all ring buffers together */
 	uint64_t duration_ns;	/* 0: until stopped */
 	const char *const *processes; /* pids "<0.1.0>" or names; NULL-ended */
+	struct scope_calibrator *calibrator; /* see probe.h; borrowed; or NULL */
 	unsigned tick_ms;	/* how often the sink's tick is called; 0: 250 */
 	/* Progress for people, one line, no newline; may be NULL. */
 	void (*progress)(void *arg, const char *text);

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "probe/calibrate.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
+#include "attacher/child.h"
+#include "attacher/drop.h"
+#include "attacher/link.h"
 #include "probe/calibrate_int.h"
-#include "probe/link.h"
 
 const char *scope_cal_figure_name(enum scope_cal_figure f)
 {
@@ -151,27 +155,32 @@ int scope_calibrate(const struct scope_calibrate_opts *opts,
 }
 
 struct scope_calibrator {
-	pthread_t thread;
-	int is_stopped;
+	pid_t pid;
+	int fd;
 };
 
-static int is_wanted(void *arg, unsigned step, unsigned steps)
+/* The other end is gone: nobody wants the figures. */
+static int is_unwanted(void *arg, unsigned step, unsigned steps)
 {
-	struct scope_calibrator *k = arg;
+	struct pollfd fd = { .fd = *(int *)arg };
 
 	(void)step;
 	(void)steps;
-	return __atomic_load_n(&k->is_stopped, __ATOMIC_RELAXED);
+	return poll(&fd, 1, 0) > 0;
 }
 
-static void *calibrate(void *arg)
+static void calibrate(int fd, void *arg)
 {
-	struct scope_calibrate_opts opts = { .step = is_wanted, .arg = arg };
+	struct scope_calibrate_opts opts = { .step = is_unwanted, .arg = &fd };
 	struct scope_calibration c;
+	char go;
 
+	(void)arg;
+	if (scope_drop(SCOPE_CAPS_ATTACH, 1) < 0 || recv(fd, &go, 1, 0) != 1)
+		return;
 	/* Where it is not allowed or does not work defaults stay in use. */
-	(void)scope_calibrate(&opts, &c, NULL);
-	return NULL;
+	if (scope_calibrate(&opts, &c, NULL) == 0)
+		(void)send(fd, &c, sizeof(c), MSG_NOSIGNAL);
 }
 
 struct scope_calibrator *scope_calibrator_start(void)
@@ -183,18 +192,32 @@ struct scope_calibrator *scope_calibrator_start(void)
 	    !scope_link_has_multi())
 		return NULL;
 	k = calloc(1, sizeof(*k));
-	if (k && pthread_create(&k->thread, NULL, calibrate, k) != 0) {
+	if (k && scope_child_start("scope-calibrate", calibrate, NULL, &k->pid,
+				   &k->fd) < 0) {
 		free(k);
 		k = NULL;
 	}
 	return k;
 }
 
+void scope_calibrator_go(struct scope_calibrator *k)
+{
+	if (k)
+		(void)send(k->fd, "", 1, MSG_NOSIGNAL);
+}
+
+void scope_calibrator_take(struct scope_calibrator *k)
+{
+	struct scope_calibration c;
+
+	if (k && recv(k->fd, &c, sizeof(c), MSG_DONTWAIT) == sizeof(c))
+		use(&c);
+}
+
 void scope_calibrator_free(struct scope_calibrator *k)
 {
 	if (!k)
 		return;
-	__atomic_store_n(&k->is_stopped, 1, __ATOMIC_RELAXED);
-	(void)pthread_join(k->thread, NULL);
+	scope_child_end(k->pid, k->fd);
 	free(k);
 }

@@ -90,10 +90,18 @@ struct scope_calibrate_opts {
 int scope_calibrate(const struct scope_calibrate_opts *opts,
 		    struct scope_calibration *ret, struct scope_err *err);
 
-/* The same beside the caller's work, in a thread, where the figures in use are
- * defaults; NULL where there is nothing to do. Free ends it, within 0.1 s. */
+/*
+ * The same beside the caller's work, where the figures in use are defaults, in
+ * a process of its own: who works on a node may have given up the rights that
+ * it takes. To be started before that, while there is one thread; NULL where
+ * there is nothing to do. It does nothing until it is told to go. Take looks
+ * for what it has measured, and uses that from then on. Free ends it, within
+ * 0.1 s. All take NULL.
+ */
 struct scope_calibrator;
 struct scope_calibrator *scope_calibrator_start(void);
+void scope_calibrator_go(struct scope_calibrator *c);
+void scope_calibrator_take(struct scope_calibrator *c);
 void scope_calibrator_free(struct scope_calibrator *c);
 SCOPE_AUTO(scope_calibrator)
 

@@ -23,7 +23,7 @@
 
 #include "base/buf.h"
 #include "probe/calibrate.h"
-#include "probe/link.h"
+#include "attacher/link.h"
 
 #define HEAD "scope-bpf calibration 1"
 #define NAME "calibration"

@@ -79,6 +79,14 @@ static inline enum scope_insn scope_cal_usual(void)
 int scope_cal_run(const struct scope_calibrate_opts *opts,
 		  struct scope_calibration *ret, struct scope_err *err);
 
+struct bpf_program;
+struct scope_link;
+/* A program onto sites of our own file, for the child. */
+int scope_cal_link(struct bpf_program *prog, bool is_multi,
+		   struct scope_cal_child *child,
+		   const struct scope_attach_site *const *list, size_t n,
+		   struct scope_link **ret_link, struct scope_err *err);
+
 /* -- shared --------------------------------------------------------------------- */
 
 /* Median of a few rounds, without the loop itself, in ns a call; 0: failed. */

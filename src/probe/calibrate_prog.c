@@ -10,10 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "probe/bpf_log.h"
+#include "attacher/bpf_log.h"
 #include "probe/calibrate_int.h"
-#include "probe/link.h"
-#include "probe/probe.h"
+#include "attacher/link.h"
+#include "attacher/attacher.h"
 
 #define RING_BYTES (1u << 20) /* all records of a measurement fit */
 #define CALLS 192	      /* of one round */
@@ -86,7 +86,7 @@ static int load(struct trial *t, scope_kindset kinds, unsigned words,
 	struct bpf_program *prog;
 	struct bpf_map *map;
 	size_t len;
-	const void *bytes = scope_probe_object(&len);
+	const void *bytes = scope_attacher_object(&len);
 	int r;
 
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "scope_trial");
@@ -128,10 +128,9 @@ static int attach(struct trial *t, struct scope_cal_child *child, unsigned fn,
 
 	if (r < 0)
 		return r;
-	return scope_link_attach(
+	return scope_cal_link(
 		bpf_object__find_program_by_name(t->obj, scope_prog_name(prog)),
-		t->is_multi, "/proc/self/exe", scope_cal_child_pid(child), list,
-		1, ret_link, err);
+		t->is_multi, child, list, 1, ret_link, err);
 }
 
 static int measure(struct trial *t, struct scope_cal_child *child, unsigned fn,

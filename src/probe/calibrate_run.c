@@ -13,10 +13,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "probe/bpf_log.h"
+#include "attacher/bpf_log.h"
 #include "probe/calibrate_int.h"
-#include "probe/link.h"
-#include "probe/probe.h"
+#include "attacher/link.h"
+#include "attacher/attacher.h"
 
 #define ROUNDS 7
 #define ROUNDS_MAX 15
@@ -101,7 +101,7 @@ static int load(struct calibrating *k, struct scope_err *err)
 {
 	struct bpf_program *prog;
 	size_t len;
-	const void *bytes = scope_probe_count_object(&len);
+	const void *bytes = scope_attacher_count_object(&len);
 	int r;
 
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "scope_count");
@@ -123,6 +123,28 @@ static int load(struct calibrating *k, struct scope_err *err)
 }
 
 /* -- uprobes ------------------------------------------------------------------------ */
+
+int scope_cal_link(struct bpf_program *prog, bool is_multi,
+		   struct scope_cal_child *child,
+		   const struct scope_attach_site *const *list, size_t n,
+		   struct scope_link **ret_link, struct scope_err *err)
+{
+	struct scope_link_sites sites = { .n = n,
+					  .is_return = list[0]->is_return };
+	int r;
+
+	for (size_t i = 0; i < n; i++) {
+		sites.offset[i] = list[i]->offset;
+		sites.cookie[i] = list[i]->site;
+		sites.ref_ctr[i] = list[i]->ref_ctr;
+	}
+	r = scope_link_attach(prog, is_multi, "/proc/self/exe",
+			      scope_cal_child_pid(child), &sites, ret_link);
+	return r < 0 ? scope_fail(err, r == -EACCES ? -EPERM : r,
+				  "cannot place uprobes on a process of our "
+				  "own: %s", strerror(-r)) :
+		       0;
+}
 
 static int site_of(unsigned fn, struct scope_attach_site *s)
 {
@@ -148,10 +170,8 @@ static int attach(struct calibrating *k, bool returns,
 	if (!n)
 		return scope_fail(err, -ENOTSUP,
 				  "this program's own file can't be found");
-	return scope_link_attach(program(k, "on_nothing"), k->is_multi,
-				 "/proc/self/exe",
-				 scope_cal_child_pid(k->child), list, n,
-				 ret_link, err);
+	return scope_cal_link(program(k, "on_nothing"), k->is_multi, k->child,
+			      list, n, ret_link, err);
 }
 
 /* What the kernel emulates; of what was not measured, what it mostly does. */
@@ -208,9 +228,8 @@ static int measure_usdt(struct calibrating *k)
 
 	if (site_of(SCOPE_CAL_USDT, &s) < 0 ||
 	    scope_cal_semaphore_offset(&s.ref_ctr) < 0 ||
-	    scope_link_attach(program(k, "on_nothing"), k->is_multi,
-			      "/proc/self/exe", scope_cal_child_pid(k->child),
-			      list, 1, &link, NULL) < 0)
+	    scope_cal_link(program(k, "on_nothing"), k->is_multi, k->child,
+			   list, 1, &link, NULL) < 0)
 		return step(k);
 	ns = scope_cal_measure(k->child, SCOPE_CAL_USDT, ROUND_NS, ROUNDS,
 			       MANY);

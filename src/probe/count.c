@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "base/time.h"
-#include "probe/bpf_log.h"
-#include "probe/link.h"
-#include "probe/probe.h"
+#include "attacher/bpf_log.h"
+#include "attacher/link.h"
+#include "attacher/attacher.h"
 
 #define CPUS_MAX 4096
 
@@ -29,7 +29,7 @@ static int load(bool is_multi, struct bpf_object **ret_obj,
 {
 	struct bpf_program *prog;
 	size_t len;
-	const void *bytes = scope_probe_count_object(&len);
+	const void *bytes = scope_attacher_count_object(&len);
 	struct bpf_object *obj;
 	int r;
 
@@ -88,34 +88,36 @@ int scope_count_hits(struct scope_target *t, const struct scope_sites *sites,
 		     scope_kindset kinds, uint64_t for_ns, uint64_t *hits,
 		     uint64_t *ret_ns, struct scope_err *err)
 {
-	struct scope_attach_site mine[SCOPE_SITES_MAX];
-	const struct scope_attach_site *list[2][SCOPE_SITES_MAX];
+	struct scope_link_sites mine[2] = { { .n = 0 }, { .is_return = true } };
 	struct scope_link *links[2] = { NULL, NULL };
 	const struct scope_target_info *info = scope_target_info(t);
 	bool is_multi = scope_link_has_multi();
 	struct bpf_object *obj = NULL;
 	struct bpf_program *prog = NULL;
-	size_t n[2] = { 0, 0 };
 	uint64_t start;
 	int r;
 
 	memset(hits, 0, sites->n * sizeof(*hits));
 	for (size_t i = 0; i < sites->n; i++) {
 		const struct scope_attach_site *s = &sites->site[i];
+		struct scope_link_sites *m;
 
 		if (!(s->kinds & kinds) ||
 		    (s->is_return && has_entry(sites, s)))
 			continue;
-		mine[i] = *s;
-		mine[i].site = (enum scope_site)i; /* the cookie: which */
-		list[s->is_return][n[s->is_return]++] = &mine[i];
+		m = &mine[s->is_return];
+		m->offset[m->n] = s->offset;
+		m->ref_ctr[m->n] = s->ref_ctr;
+		m->cookie[m->n++] = i; /* which */
 	}
 	r = load(is_multi, &obj, &prog, err);
 	for (int k = 0; r == 0 && k < 2; k++)
-		if (n[k])
+		if (mine[k].n)
 			r = scope_link_attach(prog, is_multi, info->exe,
-					      info->pid, list[k], n[k],
-					      &links[k], err);
+					      info->pid, &mine[k], &links[k]);
+	if (r < 0)
+		r = scope_fail(err, r, "cannot place uprobes: %s",
+			       strerror(-r));
 	start = scope_now_ns();
 	if (r == 0) {
 		wait_for(t, start + for_ns);

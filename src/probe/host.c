@@ -26,8 +26,8 @@
 #include <unistd.h>
 
 #include "base/auto.h"
-#include "probe/bpf_log.h"
-#include "probe/link.h"
+#include "attacher/bpf_log.h"
+#include "attacher/link.h"
 
 #define VERSION(major, minor) ((major) * 1000u + (minor))
 #define MEMORY_NEEDED (64u << 20) /* the program's, with 8M of buffers */

@@ -24,6 +24,7 @@
 #include "target/target.h"
 #include "wire/event.h"
 
+struct scope_calibrator;
 struct scope_probe;
 
 struct scope_probe_opts {
@@ -31,6 +32,8 @@ struct scope_probe_opts {
 	unsigned term_words;
 	size_t buffer_bytes; /* all rings together */
 	bool filter;	     /* only the processes of scope_probe_watch */
+	/* To be set going once all is attached; borrowed; NULL: none. */
+	struct scope_calibrator *calibrator;
 };
 
 int scope_probe_open(struct scope_target *t,
@@ -45,6 +48,9 @@ int scope_probe_attach(struct scope_probe *p, struct scope_target *t,
 uint64_t scope_probe_begin(struct scope_probe *p);
 /* End it: what happens from now on is not reported. */
 void scope_probe_end(struct scope_probe *p);
+/* Hung up once the process that holds the probes has ended, and they with it;
+ * -1: this one does. */
+int scope_probe_fd(const struct scope_probe *p);
 /* Take the probes off; nothing is written to the rings afterwards. */
 void scope_probe_detach(struct scope_probe *p);
 
@@ -77,14 +83,10 @@ const char *scope_probe_missing(const struct scope_probe *p,
 const char *scope_probe_link_kind(const struct scope_probe *p);
 
 /* Where the costs of probes are known from: "cache", "measured" or "default";
- * "measuring": defaults, until a thread of ours has measured. Static. */
+ * "measuring": defaults, until a process of ours has measured. Static. */
 const char *scope_probe_calibration(const struct scope_probe *p);
 
 /* Address of the JIT descriptor in the target; 0: not known. */
 uint64_t scope_probe_jit_descriptor(const struct scope_probe *p);
-
-/* The embedded BPF object; the small one of programs that only count. */
-const void *scope_probe_object(size_t *ret_len);
-const void *scope_probe_count_object(size_t *ret_len);
 
 #endif

@@ -5,11 +5,7 @@
  * none of the process's memory is needed.
  */
 #include <elf.h>
-#include <fcntl.h>
-#include <linux/openat2.h>
 #include <string.h>
-#include <sys/pidfd.h>
-#include <sys/syscall.h>
 
 #include "beam/layout.h"
 #include "target/builds.h"
@@ -20,14 +16,6 @@
 static int gone(struct scope_target *t, struct scope_err *err)
 {
 	return scope_fail(err, -ESRCH, "PID %d has ended", (int)t->info.pid);
-}
-
-static int need_ptrace(struct scope_target *t, struct scope_err *err)
-{
-	return scope_fail(err, -EPERM,
-			  "looking into PID %d needs CAP_SYS_PTRACE; run with "
-			  "sudo",
-			  (int)t->info.pid);
 }
 
 /* Is the PID one of a process that can have an emulator in it? */
@@ -64,12 +52,6 @@ static int check_pid(struct scope_target *t, struct scope_err *err)
 		return scope_fail(err, -ENOEXEC,
 				  "PID %d is a kernel thread, not a BEAM",
 				  (int)pid);
-	t->pidfd = pidfd_open(pid, 0);
-	if (t->pidfd < 0)
-		return errno == ESRCH ? gone(t, err) :
-					scope_fail(err, -errno,
-						   "can't watch PID %d: %s",
-						   (int)pid, strerror(errno));
 	return 0;
 }
 
@@ -98,29 +80,37 @@ static int other_machine(struct scope_target *t, int fd, struct scope_err *err)
 						       "another machine's");
 }
 
-static int open_exe(struct scope_target *t, struct scope_err *err)
+/* All that takes a right to open. */
+static int open_it(struct scope_target *t, struct scope_err *err)
 {
-	scope_autoclose int fd = -1;
-	ssize_t n;
-	int r;
+	struct scope_opened o;
+	int r = scope_attacher_open(t->attacher, t->info.pid, &o, err);
 
+	if (r < 0)
+		return r;
+	t->is_open = true;
+	t->slot = o.slot;
+	t->pidfd = o.pidfd;
+	t->memfd = o.mem;
+	t->exefd = o.exe;
+	t->auxvfd = o.auxv;
+	t->start_code = o.start_code;
+	/* From another than the initial namespace the kernel's own ids of
+	 * threads can't be known; those of the target's namespace can. */
+	if (!scope_pidns_is_initial())
+		t->info.pidns = (struct scope_pidns){ o.pidns_dev, o.pidns_ino };
 	(void)snprintf(t->exe, sizeof(t->exe), "/proc/%d/exe",
 		       (int)t->info.pid);
-	n = readlink(t->exe, t->path, sizeof(t->path) - 1);
-	if (n >= 0)
-		fd = open(t->exe, O_RDONLY | O_CLOEXEC);
-	if (n < 0 || fd < 0) {
-		r = -errno;
-		if (r == -EACCES || r == -EPERM)
-			return need_ptrace(t, err);
-		if (scope_target_is_gone(t))
-			return gone(t, err);
-		return scope_fail(err, r, "can't open %s: %s", t->exe,
-				  strerror(-r));
-	}
-	r = scope_elf_open(fd, &t->elf);
+	memcpy(t->path, o.path, sizeof(t->path));
+	return 0;
+}
+
+static int read_exe(struct scope_target *t, struct scope_err *err)
+{
+	int r = scope_elf_open(t->exefd, &t->elf);
+
 	if (r == -ENOTSUP)
-		return other_machine(t, fd, err);
+		return other_machine(t, t->exefd, err);
 	if (r == -ENOEXEC)
 		return not_a_beam(t, err);
 	if (r < 0)
@@ -334,27 +324,14 @@ static bool use_debug(struct scope_target *t, int fd, bool check_crc,
 	return scope_elf_use_symbols(t->elf, d) == 0;
 }
 
-/* A file below a folder that another may own: no link leads out of there. */
-static int open_beneath(const char *root, const char *path)
+/* As the target sees the file, else as we do. */
+static bool try_debug(struct scope_target *t, enum scope_file which,
+		      const char *name, bool check_crc, uint32_t crc)
 {
-	const struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
-				      .resolve = RESOLVE_IN_ROOT |
-						 RESOLVE_NO_MAGICLINKS };
-	scope_autoclose int dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	return dir < 0 ? -1 :
-			 (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
-}
-
-/* As the target sees the path, else as we do. */
-static bool try_debug(struct scope_target *t, const char *path, bool check_crc,
-		      uint32_t crc)
-{
-	char root[32];
-
-	(void)snprintf(root, sizeof(root), "/proc/%d/root", (int)t->info.pid);
-	for (int i = 0; i < 2; i++) {
-		scope_autoclose int fd = open_beneath(i ? "/" : root, path);
+	for (int ours = 0; ours < 2; ours++) {
+		int file = scope_attacher_file(t->attacher, t->slot, which,
+					       ours, name);
+		scope_autoclose int fd = file;
 
 		if (fd >= 0 && use_debug(t, fd, check_crc, crc))
 			return true;
@@ -365,40 +342,23 @@ static bool try_debug(struct scope_target *t, const char *path, bool check_crc,
 static void find_debug(struct scope_target *t)
 {
 	const char *id = scope_elf_build_id(t->elf), *link;
-	char path[4600];
 	uint32_t crc;
-	int dir;
 
 	if (scope_elf_has_symtab(t->elf))
 		return;
-	if (strlen(id) > 2) {
-		(void)snprintf(path, sizeof(path),
-			       "/usr/lib/debug/.build-id/%.2s/%s.debug", id,
-			       id + 2);
-		if (try_debug(t, path, false, 0))
-			return;
-	}
-	link = scope_elf_debuglink(t->elf, &crc);
-	if (!link || strchr(link, '/') || t->path[0] != '/')
+	if (*id && try_debug(t, SCOPE_FILE_BY_ID, id, false, 0))
 		return;
-	dir = (int)(strrchr(t->path, '/') - t->path);
-	(void)snprintf(path, sizeof(path), "/usr/lib/debug%.*s/%.255s", dir,
-		       t->path, link);
-	(void)try_debug(t, path, true, crc);
+	link = scope_elf_debuglink(t->elf, &crc);
+	if (link)
+		(void)try_debug(t, SCOPE_FILE_BY_LINK, link, true, crc);
 }
 
 static int find_place(struct scope_target *t, struct scope_err *err)
 {
 	int r = scope_place_of(t->info.pid, &t->place);
 
-	/* From another than the initial namespace the kernel's own ids of
-	 * threads can't be known; those of the target's namespace can. */
-	if (r == 0 && !scope_pidns_is_initial())
-		r = scope_pidns_of(t->info.pid, &t->info.pidns);
 	if (r == -ESRCH)
 		return gone(t, err);
-	if (r == -EACCES || r == -EPERM)
-		return need_ptrace(t, err);
 	return r < 0 ? scope_fail(err, r, "can't see where PID %d runs: %s",
 				  (int)t->info.pid, strerror(-r)) :
 		       0;
@@ -409,7 +369,9 @@ int scope_target_identify(struct scope_target *t, struct scope_err *err)
 	int r = check_pid(t, err);
 
 	if (r == 0)
-		r = open_exe(t, err);
+		r = open_it(t, err);
+	if (r == 0)
+		r = read_exe(t, err);
 	if (r == 0)
 		r = find_place(t, err);
 	if (r < 0)

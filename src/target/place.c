@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "target/procfs.h"
@@ -14,7 +13,6 @@
 #define ID_LEN 64
 #define DEPTH_MAX 64
 #define PROC_PID_INIT_INO 0xeffffffcu /* include/linux/proc_ns.h */
-#define MINOR_BITS 20		      /* include/linux/kdev_t.h */
 
 /* A part of a path between separators. */
 struct part {
@@ -303,33 +301,12 @@ int scope_place_of(pid_t pid, struct scope_place *ret_place)
 	return 0;
 }
 
-static int stat_ns(const char *path, struct scope_pidns *ret_ns)
+bool scope_pidns_is_initial(void)
 {
 	struct stat st;
 
-	if (stat(path, &st) < 0)
-		return errno == ENOENT ? -ESRCH : -errno;
-	/* As the kernel numbers devices inside. */
-	ret_ns->dev = (uint64_t)major(st.st_dev) << MINOR_BITS |
-		      minor(st.st_dev);
-	ret_ns->ino = st.st_ino;
-	return 0;
-}
-
-int scope_pidns_of(pid_t pid, struct scope_pidns *ret_ns)
-{
-	char path[64];
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)pid);
-	return stat_ns(path, ret_ns);
-}
-
-bool scope_pidns_is_initial(void)
-{
-	struct scope_pidns ns;
-
-	return stat_ns("/proc/self/ns/pid", &ns) == 0 &&
-	       ns.ino == PROC_PID_INIT_INO;
+	return stat("/proc/self/ns/pid", &st) == 0 &&
+	       st.st_ino == PROC_PID_INIT_INO;
 }
 
 bool scope_pidns_is_of_proc(void)

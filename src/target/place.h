@@ -38,8 +38,6 @@ pid_t scope_place_tid(pid_t pid, pid_t tid);
 struct scope_pidns {
 	uint64_t dev, ino;
 };
-/* The namespace that a process's own pid is of. */
-int scope_pidns_of(pid_t pid, struct scope_pidns *ret_ns);
 /* Are we in the initial pid namespace? */
 bool scope_pidns_is_initial(void);
 /* Does /proc show the pid namespace that we are in? */

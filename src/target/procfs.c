@@ -73,16 +73,13 @@ int scope_procfs_status(pid_t pid, struct scope_procfs_status *ret_status)
 	return 0;
 }
 
-int scope_procfs_auxv(pid_t pid, uint64_t type, uint64_t *ret_value)
+int scope_procfs_auxv(int fd, uint64_t type, uint64_t *ret_value)
 {
 	Elf64_auxv_t av[64];
-	char path[64];
-	ssize_t n;
+	ssize_t n = pread(fd, av, sizeof(av), 0);
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/auxv", (int)pid);
-	n = scope_procfs_read(path, (char *)av, sizeof(av));
-	if (n < 0)
-		return (int)n;
+	if (n <= 0)
+		return n < 0 ? gone(errno) : -ESRCH;
 	for (size_t i = 0; i < (size_t)n / sizeof(*av); i++) {
 		if (av[i].a_type != type)
 			continue;

@@ -25,8 +25,8 @@ ssize_t scope_procfs_read(const char *path, char *buf, size_t cap);
 
 int scope_procfs_status(pid_t pid, struct scope_procfs_status *ret_status);
 
-/* Value of an AT_* entry of the auxiliary vector (auxv.h). -ENOENT. */
-int scope_procfs_auxv(pid_t pid, uint64_t type, uint64_t *ret_value);
+/* Value of an AT_* entry (auxv.h) of an open /proc/PID/auxv. -ENOENT. */
+int scope_procfs_auxv(int fd, uint64_t type, uint64_t *ret_value);
 
 /* Call fn with the id and the name of each thread, until it returns non-zero;
  * that value, or 0, or -errno. */

@@ -34,8 +34,15 @@ void scope_target_free(struct scope_target *t)
 	scope_bifs_free(t->bifs);
 	scope_build_free(t->build);
 	scope_elf_free(t->elf);
+	if (t->is_open)
+		scope_attacher_close(t->attacher, t->slot);
+	scope_attacher_free(t->own);
 	if (t->memfd >= 0)
 		(void)close(t->memfd);
+	if (t->exefd >= 0)
+		(void)close(t->exefd);
+	if (t->auxvfd >= 0)
+		(void)close(t->auxvfd);
 	if (t->pidfd >= 0)
 		(void)close(t->pidfd);
 	free(t);
@@ -46,27 +53,58 @@ static int gone(struct scope_target *t, struct scope_err *err)
 	return scope_fail(err, -ESRCH, "PID %d has ended", (int)t->info.pid);
 }
 
+/* The lowest address of code that the file asks for (load_elf_binary in the
+ * kernel's fs/binfmt_elf.c, whose start_code it is). */
+static uint64_t lowest_code(const struct scope_target *t)
+{
+	uint64_t lowest = UINT64_MAX;
+	size_t n;
+	const struct scope_elf_segment *s = scope_elf_segments(t->elf, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if ((s[i].flags & PF_X) && s[i].vaddr < lowest)
+			lowest = s[i].vaddr;
+	return lowest;
+}
+
 /*
  * The kernel tells the program where its entry is (AT_ENTRY), which gives the
- * bias without guessing from names of mappings. That the file is what is
- * mapped there is seen from the code of the entry.
+ * bias without guessing from names of mappings; and who may not read that is
+ * told where its code starts.
  */
+static int read_bias(struct scope_target *t)
+{
+	uint64_t entry;
+	int r;
+
+	if (t->auxvfd >= 0) {
+		r = scope_procfs_auxv(t->auxvfd, AT_ENTRY, &entry);
+		if (r == 0)
+			t->info.bias = entry - scope_elf_entry(t->elf);
+		return r;
+	}
+	if (!t->start_code)
+		return -EACCES;
+	t->info.bias = t->start_code - lowest_code(t);
+	return 0;
+}
+
+/* That the file is what is mapped there is seen from the code of the entry. */
 static int find_bias(struct scope_target *t, struct scope_err *err)
 {
 	const uint64_t at = scope_elf_entry(t->elf);
 	const uint8_t *in_file = scope_elf_at(t->elf, at, ENTRY_BYTES);
 	uint8_t in_memory[ENTRY_BYTES];
-	uint64_t entry;
-	int r = scope_procfs_auxv(t->info.pid, AT_ENTRY, &entry);
+	int r = read_bias(t);
 
 	if (r == -ESRCH)
 		return gone(t, err);
 	if (r < 0)
 		return scope_fail(err, r, "can't read where PID %d is loaded: %s",
 				  (int)t->info.pid, strerror(-r));
-	t->info.bias = entry - at;
 	if (in_file)
-		r = scope_target_read(t, entry, in_memory, sizeof(in_memory));
+		r = scope_target_read(t, t->info.bias + at, in_memory,
+				      sizeof(in_memory));
 	if (r == -ESRCH)
 		return gone(t, err);
 	if (!in_file || r < 0 ||
@@ -196,8 +234,6 @@ static int open_all(struct scope_target *t, struct scope_err *err)
 	int r = scope_target_identify(t, err);
 
 	if (r == 0)
-		r = scope_target_open_mem(t, err);
-	if (r == 0)
 		r = find_bias(t, err);
 	if (r < 0)
 		return r;
@@ -221,15 +257,20 @@ static int open_all(struct scope_target *t, struct scope_err *err)
 		       0;
 }
 
-int scope_target_open(pid_t pid, struct scope_target **ret_target,
-		      struct scope_err *err)
+static int open_target(struct scope_attacher *a, struct scope_attacher *own,
+		       pid_t pid, struct scope_target **ret_target,
+		       struct scope_err *err)
 {
 	scope_auto(scope_target) t = calloc(1, sizeof(*t));
 	int r;
 
-	if (!t)
+	if (!t) {
+		scope_attacher_free(own);
 		return scope_fail(err, -ENOMEM, "out of memory");
-	t->pidfd = t->memfd = -1;
+	}
+	t->attacher = a;
+	t->own = own;
+	t->pidfd = t->memfd = t->exefd = t->auxvfd = -1;
 	t->info = (struct scope_target_info){
 		.pid = pid,
 		.exe = t->exe,
@@ -250,6 +291,32 @@ int scope_target_open(pid_t pid, struct scope_target **ret_target,
 							 ".dynsym";
 	*ret_target = scope_take(t);
 	return 0;
+}
+
+int scope_target_open_by(struct scope_attacher *a, pid_t pid,
+			 struct scope_target **ret_target,
+			 struct scope_err *err)
+{
+	return open_target(a, NULL, pid, ret_target, err);
+}
+
+int scope_target_open(pid_t pid, struct scope_target **ret_target,
+		      struct scope_err *err)
+{
+	struct scope_attacher *a;
+	int r = scope_attacher_local(&a, err);
+
+	return r < 0 ? r : open_target(a, a, pid, ret_target, err);
+}
+
+struct scope_attacher *scope_target_attacher(const struct scope_target *t)
+{
+	return t->attacher;
+}
+
+unsigned scope_target_slot(const struct scope_target *t)
+{
+	return t->slot;
 }
 
 const struct scope_target_info *scope_target_info(const struct scope_target *t)
@@ -307,6 +374,9 @@ int scope_target_procs(struct scope_target *t,
 	r = scope_table_walk(&t->table, fn, arg);
 	if (r == -ESRCH)
 		return gone(t, err);
+	if (r == -EOWNERDEAD)
+		return scope_fail(err, r,
+				  "the process that attaches has ended");
 	return r;
 }
 

@@ -2,7 +2,7 @@
 /*
  * target: one node seen from outside, described from its PID alone.
  *
- * Shapes:  a scope_target holds /proc/PID/mem, the ELF file of its emulator
+ * Shapes:  a scope_target holds, by an attacher, its memory, the ELF file of its emulator
  *          (through /proc/PID/exe, so containers work), its symbols, the
  *          verified layout and a scope_vm over its memory.
  * Errors:  with words in err: -ESRCH no such process; -ENOEXEC not a BEAM;
@@ -26,6 +26,7 @@
 #include "target/place.h"
 #include "wire/event.h"
 
+struct scope_attacher;
 struct scope_target;
 
 struct scope_target_info {
@@ -50,6 +51,11 @@ struct scope_target_info {
 	uint64_t procs;    /* address of the process table's slots */
 };
 
+/* By an attacher, which is borrowed. */
+int scope_target_open_by(struct scope_attacher *a, pid_t pid,
+			 struct scope_target **ret_target,
+			 struct scope_err *err);
+/* The same, with the rights of this process. */
 int scope_target_open(pid_t pid, struct scope_target **ret_target,
 		      struct scope_err *err);
 void scope_target_free(struct scope_target *t);
@@ -62,10 +68,14 @@ struct scope_vm *scope_target_vm(struct scope_target *t);
  * its lives apart; 0: can't be read. */
 uint64_t scope_target_node(struct scope_target *t, uint32_t *ret_creation);
 
+/* Who has it open, and as what; borrowed. */
+struct scope_attacher *scope_target_attacher(const struct scope_target *t);
+unsigned scope_target_slot(const struct scope_target *t);
+
 /* A pidfd: readable once the node is gone. Borrowed. */
 int scope_target_pidfd(const struct scope_target *t);
 
-/* scope_read_fn over /proc/PID/mem; arg is the target. */
+/* scope_read_fn over its memory; arg is the target. */
 int scope_target_read(void *target, uint64_t addr, void *buf, size_t len);
 
 /* The real-time clock minus CLOCK_MONOTONIC now, ns. */

@@ -3,6 +3,7 @@
 #ifndef SCOPE_TARGET_INT_H
 #define SCOPE_TARGET_INT_H
 
+#include "attacher/attacher.h"
 #include "base/map.h"
 #include "target/elf.h"
 #include "target/place.h"
@@ -18,13 +19,20 @@ struct scope_build;
 struct scope_target {
 	struct scope_target_info info;
 	char exe[32];
-	char path[4096];
+	char path[SCOPE_REPLY_TEXT_MAX + 1];
 	char otp[8];
 	char erts[32];
 	char node[260];
 
+	struct scope_attacher *attacher; /* borrowed, or own */
+	struct scope_attacher *own;	 /* owned; NULL: borrowed */
+	unsigned slot;
+	bool is_open;	     /* there is a slot */
+	uint64_t start_code; /* see attacher.h */
 	int pidfd;
-	int memfd;
+	int memfd;  /* -1: read by the attacher */
+	int exefd;  /* the program's file, until it has been read */
+	int auxvfd; /* the same */
 	struct scope_elf *elf;	 /* owned */
 	struct scope_bifs *bifs; /* owned */
 	struct scope_build *build; /* owned; NULL: no table of this build */
@@ -46,10 +54,8 @@ int scope_target_identify(struct scope_target *t, struct scope_err *err);
 /* Has the process ended? */
 bool scope_target_is_gone(const struct scope_target *t);
 
-/* mem.c: pieces by process_vm_readv, or where that is not allowed (it checks
- * the right at each call, an open mem file only once) one by one. */
+/* mem.c: many pieces at once, by the attacher. */
 int scope_target_batch(void *target, struct scope_piece *pieces, size_t n);
-int scope_target_open_mem(struct scope_target *t, struct scope_err *err);
 
 /* sched.c */
 int scope_target_load_threads(struct scope_target *t);

@@ -267,6 +267,12 @@ const char *scope_probe_calibration(const struct scope_probe *p)
 	return "default";
 }
 
+int scope_probe_fd(const struct scope_probe *p)
+{
+	(void)p;
+	return -1;
+}
+
 uint64_t scope_probe_jit_descriptor(const struct scope_probe *p)
 {
 	(void)p;

@@ -13,22 +13,23 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "probe/link.h"
+#include "attacher/link.h"
+#include "probe/catalogue.h"
 
 static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
 	return level == LIBBPF_WARN ? vfprintf(stderr, fmt, ap) : 0;
 }
 
-static size_t pick(const struct scope_sites *all, bool returns,
-		   const struct scope_attach_site **ret)
+static void pick(const struct scope_sites *all, struct scope_link_sites *ret)
 {
-	size_t n = 0;
-
-	for (size_t i = 0; i < all->n; i++)
-		if (all->site[i].is_return == returns)
-			ret[n++] = &all->site[i];
-	return n;
+	for (size_t i = 0; i < all->n; i++) {
+		if (all->site[i].is_return != ret->is_return)
+			continue;
+		ret->offset[ret->n] = all->site[i].offset;
+		ret->ref_ctr[ret->n] = all->site[i].ref_ctr;
+		ret->cookie[ret->n++] = all->site[i].site;
+	}
 }
 
 static int count(const char *object, struct scope_target *t,
@@ -36,7 +37,6 @@ static int count(const char *object, struct scope_target *t,
 {
 	const struct scope_target_info *info = scope_target_info(t);
 	struct bpf_object *obj = bpf_object__open(object);
-	const struct scope_attach_site *sites[SCOPE_SITES_MAX];
 	struct scope_link *link[2] = { NULL, NULL };
 	bool multi = scope_link_has_multi();
 	struct bpf_program *prog;
@@ -51,14 +51,16 @@ static int count(const char *object, struct scope_target *t,
 	(void)scope_link_prepare(prog, multi);
 	r = bpf_object__load(obj);
 	for (int ret = 1; r == 0 && ret >= 0; ret--) {
-		size_t n = pick(all, ret, sites);
+		struct scope_link_sites sites = { .is_return = ret };
 
-		if (n)
+		pick(all, &sites);
+		if (sites.n)
 			r = scope_link_attach(prog, multi, info->exe, info->pid,
-					      sites, n, &link[ret], err);
+					      &sites, &link[ret]);
 	}
 	if (r < 0)
-		return r;
+		return scope_fail(err, r, "cannot place probes: %s",
+				  strerror(-r));
 	puts("attached");
 	(void)fflush(stdout);
 	while (read(STDIN_FILENO, &c, 1) > 0)

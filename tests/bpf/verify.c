@@ -13,9 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attacher/attacher.h"
+#include "attacher/link.h"
 #include "beam/layout.h"
 #include "probe/catalogue.h"
-#include "probe/link.h"
 #include "probe/probe.h"
 
 #define PROGS_MAX 32
@@ -40,7 +41,7 @@ static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
 static unsigned load_one(const char *name, unsigned otp, unsigned filter)
 {
 	size_t len, size;
-	const void *bytes = scope_probe_object(&len);
+	const void *bytes = scope_attacher_object(&len);
 	struct bpf_object *obj = bpf_object__open_mem(bytes, len, NULL);
 	struct bpf_map *map;
 	struct bpf_program *p, *me = NULL;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -48,7 +49,7 @@ struct scope_probe {
 };
 
 static struct scope_probe fake;
-static int stop_fd, pidfd;
+static int stop_fd, pidfd, probe_fd = -1;
 
 static uint64_t now_ns(void)
 {
@@ -123,6 +124,12 @@ int scope_probe_drain(struct scope_probe *p,
 	}
 	(void)pthread_mutex_unlock(&p->lock);
 	return 0;
+}
+
+int scope_probe_fd(const struct scope_probe *p)
+{
+	(void)p;
+	return probe_fd;
 }
 
 unsigned scope_probe_cpus(const struct scope_probe *p)
@@ -206,7 +213,7 @@ static struct {
 	uint64_t n, lost[CPUS], safe_ns, bytes;
 	uint64_t since[CPUS];
 	unsigned batches, lasts;
-	bool node_ended;
+	bool node_ended, cut_off;
 } got;
 
 static void take_rec(const struct scope_rec *rec)
@@ -258,10 +265,11 @@ static void take_batch(const struct scope_batch *b)
 	got.batches++;
 	got.lasts += b->last;
 	got.node_ended |= b->node_ended;
+	got.cut_off |= b->cut_off;
 	if (b->last)
 		assert_true(b->safe_ns == UINT64_MAX);
 	else
-		assert_false(b->node_ended);
+		assert_false(b->node_ended || b->cut_off);
 }
 
 static void take_until_last(struct scope_reader *r)
@@ -349,6 +357,7 @@ static void nothing_is_lost_or_reordered(void **state)
 	check_all();
 	assert_true(got.n > 0);
 	assert_false(got.node_ended);
+	assert_false(got.cut_off);
 	/* Nothing follows the last. */
 	assert_null(scope_reader_get(r, 30));
 }
@@ -381,6 +390,37 @@ static void the_end_of_the_node_is_told(void **state)
 	check_all();
 	assert_int_equal(got.n, 7);
 	assert_true(got.node_ended);
+}
+
+/* What the process that held the probes has written until it ended comes. */
+static void the_loss_of_the_probes_is_told(void **state)
+{
+	scope_auto(scope_reader) r = NULL;
+	uint32_t n = 20;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), 0);
+	probe_fd = fds[0];
+	/* An answer that another thread waits for is none. */
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	r = start();
+	(void)produce(&n);
+	while (got.n < fake.pushed) {
+		struct scope_batch *b = scope_reader_get(r, DEADLINE_MS);
+
+		assert_non_null(b);
+		take_batch(b);
+		scope_reader_put(r, b);
+		assert_int_equal(got.lasts, 0);
+	}
+	assert_int_equal(close(fds[1]), 0);
+	take_until_last(r);
+	check_all();
+	assert_true(got.cut_off);
+	assert_false(got.node_ended);
+	assert_int_equal(close(fds[0]), 0);
+	probe_fd = -1;
 }
 
 static void a_stop_before_anything_ends_it(void **state)
@@ -577,6 +617,7 @@ int main(void)
 		T(nothing_is_lost_or_reordered, make_small),
 		T(losses_are_told_to_the_last_one, make_small),
 		T(the_end_of_the_node_is_told, make_small),
+		T(the_loss_of_the_probes_is_told, make_small),
 		T(a_stop_before_anything_ends_it, make_small),
 		T(it_recovers_from_want_of_batches, make_large),
 		T(a_stop_while_starved_still_ends_it, make_large),

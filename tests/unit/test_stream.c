@@ -113,7 +113,7 @@ static void go_through(int out, int in, size_t cap, int insist, unsigned delay)
 	unsigned refused;
 
 	assert_int_equal(pthread_create(&t, NULL, read_lines, &r), 0);
-	assert_int_equal(scope_stream_new(out, cap, &s), 0);
+	assert_int_equal(scope_stream_new(out, scope_stream_reopen(out), cap, &s), 0);
 	refused = put_lines(s, insist);
 	assert_int_equal(scope_stream_flush(s, DEADLINE_MS), 0);
 	assert_int_equal(scope_stream_unwritten(s), 0);
@@ -162,7 +162,7 @@ static void files_get_every_line(void **state)
 	assert_int_equal(unlink(path), 0);
 	/* A line of somebody else stays. */
 	assert_int_equal(write(fd, "0 \n", 3), 3);
-	assert_int_equal(scope_stream_new(fd, 1 << 16, &s), 0);
+	assert_int_equal(scope_stream_new(fd, scope_stream_reopen(fd), 1 << 16, &s), 0);
 	(void)put_lines(s, 1);
 	assert_int_equal(scope_stream_flush(s, DEADLINE_MS), 0);
 	scope_stream_free(s);
@@ -182,7 +182,7 @@ static void putting_never_waits(void **state)
 
 	(void)state;
 	assert_int_equal(pipe(p), 0);
-	assert_int_equal(scope_stream_new(p[1], 100000, &s), 0);
+	assert_int_equal(scope_stream_new(p[1], scope_stream_reopen(p[1]), 100000, &s), 0);
 	refused = put_lines(s, 0);
 	assert_true(refused > 0);
 	assert_int_equal(scope_stream_put(s, "kept\n", 5, 1), 0);
@@ -204,7 +204,7 @@ static void a_line_longer_than_the_buffer_is_refused(void **state)
 	(void)state;
 	memset(big, 'x', sizeof(big));
 	assert_int_equal(pipe(p), 0);
-	assert_int_equal(scope_stream_new(p[1], sizeof(big), &s), 0);
+	assert_int_equal(scope_stream_new(p[1], scope_stream_reopen(p[1]), sizeof(big), &s), 0);
 	assert_int_equal(scope_stream_put(s, big, sizeof(big), 0), -ENOBUFS);
 	assert_int_equal(scope_stream_put(s, big, sizeof(big), 1), 0);
 	assert_int_equal(scope_stream_flush(s, DEADLINE_MS), 0);
@@ -231,7 +231,7 @@ static void a_reader_that_goes_away_shows(void **state)
 	(void)state;
 	for (int busy = 0; busy < 2; busy++) {
 		assert_int_equal(pipe(p), 0);
-		assert_int_equal(scope_stream_new(p[1], 1 << 16, &s), 0);
+		assert_int_equal(scope_stream_new(p[1], scope_stream_reopen(p[1]), 1 << 16, &s), 0);
 		if (busy)
 			(void)put_lines(s, 0);
 		(void)close(p[0]);
@@ -253,7 +253,7 @@ static void a_full_disk_shows(void **state)
 
 	(void)state;
 	assert_true(fd >= 0);
-	assert_int_equal(scope_stream_new(fd, 1 << 16, &s), 0);
+	assert_int_equal(scope_stream_new(fd, scope_stream_reopen(fd), 1 << 16, &s), 0);
 	assert_int_equal(scope_stream_put(s, "x\n", 2, 0), 0);
 	assert_int_equal(error_of(s), -ENOSPC);
 	assert_int_equal(scope_stream_flush(s, DEADLINE_MS), -EPIPE);
@@ -268,7 +268,7 @@ static void a_closed_descriptor_shows(void **state)
 	int fd = 1000; /* too high to be given to anything else */
 
 	(void)state;
-	assert_int_equal(scope_stream_new(fd, 1 << 16, &s), 0);
+	assert_int_equal(scope_stream_new(fd, scope_stream_reopen(fd), 1 << 16, &s), 0);
 	assert_int_equal(error_of(s), -EBADF);
 	scope_stream_free(s);
 	scope_stream_free(NULL);
@@ -284,7 +284,7 @@ static void the_writer_wakes_up(void **state)
 
 	(void)state;
 	assert_int_equal(pipe(p), 0);
-	assert_int_equal(scope_stream_new(p[1], 1 << 16, &s), 0);
+	assert_int_equal(scope_stream_new(p[1], scope_stream_reopen(p[1]), 1 << 16, &s), 0);
 	for (int i = 0; i < 4; i++) {
 		pause_ms(i % 2 ? 10 : 200);
 		assert_int_equal(scope_stream_put(s, "a line\n", 7, 0), 0);

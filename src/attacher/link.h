@@ -9,17 +9,27 @@
  *          only; so older kernels get perf uprobes, which take about 0.1 s
  *          each to detach.
  */
-#ifndef SCOPE_PROBE_LINK_H
-#define SCOPE_PROBE_LINK_H
+#ifndef SCOPE_ATTACHER_LINK_H
+#define SCOPE_ATTACHER_LINK_H
 
 #include <bpf/libbpf.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
-#include "base/err.h"
-#include "probe/catalogue.h"
+#include "attacher/proto.h"
 
 struct scope_link;
+
+struct scope_link_sites {
+	uint64_t offset[SCOPE_WIRE_SITES_MAX]; /* in the file */
+	uint64_t cookie[SCOPE_WIRE_SITES_MAX];
+	uint64_t ref_ctr[SCOPE_WIRE_SITES_MAX]; /* in the file; 0: none */
+	size_t n;
+	bool is_return;
+	size_t failed; /* the one that was refused, where that is known */
+};
 
 /* Whether this kernel's multi links can be used. The environment variable
  * SCOPE_BPF_LINKS=perf says no. */
@@ -28,12 +38,11 @@ bool scope_link_has_multi(void);
 /* To be called for each program before it is loaded. */
 int scope_link_prepare(struct bpf_program *prog, bool multi);
 
-/* Attach prog at `n` sites of file `exe` for process pid. -EPERM, -ENOTSUP,
- * -ESRCH … with words. */
+/* Attach prog at sites of file `exe` for process pid. 0, or the kernel's
+ * -errno. */
 int scope_link_attach(struct bpf_program *prog, bool multi, const char *exe,
-		      pid_t pid, const struct scope_attach_site *const *sites,
-		      size_t n, struct scope_link **ret_link,
-		      struct scope_err *err);
+		      pid_t pid, struct scope_link_sites *sites,
+		      struct scope_link **ret_link);
 /* Detach. NULL allowed. */
 void scope_link_free(struct scope_link *link);
 

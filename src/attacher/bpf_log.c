@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "probe/bpf_log.h"
+#include "attacher/bpf_log.h"
 
 #include <bpf/libbpf.h>
 #include <stdio.h>

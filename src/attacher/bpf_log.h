@@ -4,8 +4,8 @@
  *
  * Threads: each thread has what libbpf said in it.
  */
-#ifndef SCOPE_PROBE_BPF_LOG_H
-#define SCOPE_PROBE_BPF_LOG_H
+#ifndef SCOPE_ATTACHER_BPF_LOG_H
+#define SCOPE_ATTACHER_BPF_LOG_H
 
 /* Keep warnings instead of printing them; forget earlier ones. */
 void scope_bpf_log_start(void);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "probe/link.h"
+#include "attacher/link.h"
 
 #include <bpf/bpf.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,89 +48,59 @@ int scope_link_prepare(struct bpf_program *prog, bool multi)
 		prog, (enum bpf_attach_type)ATTACH_TYPE_UPROBE_MULTI);
 }
 
-static int fail(struct scope_err *err, int r, pid_t pid, const char *what)
-{
-	switch (r) {
-	case -ESRCH:
-	case -ENOENT: /* its /proc/PID/exe */
-		return scope_fail(err, -ESRCH, "PID %d has ended", pid);
-	case -EPERM:
-	case -EACCES:
-		return scope_fail(err, -EPERM,
-				  "no right to place uprobes (%s); run as root, "
-				  "or with CAP_BPF, CAP_PERFMON and "
-				  "CAP_SYS_PTRACE on kernel 6.10 or later",
-				  what);
-	case -EINVAL:
-	case -EOPNOTSUPP:
-		return scope_fail(err, -ENOTSUP,
-				  "the kernel refused a uprobe at %s: %s", what,
-				  strerror(-r));
-	default:
-		return scope_fail(err, r, "cannot place a uprobe at %s: %s",
-				  what, strerror(-r));
-	}
-}
-
 static int attach_multi(struct bpf_program *prog, const char *exe, pid_t pid,
-			const struct scope_attach_site *const *sites, size_t n,
-			struct scope_link *link, struct scope_err *err)
+			struct scope_link_sites *sites, struct scope_link *link)
 {
-	__u64 offsets[SCOPE_SITES_MAX], cookies[SCOPE_SITES_MAX];
-	__u64 ref_ctrs[SCOPE_SITES_MAX], has_ref_ctr = 0;
 	struct link_attr a = {
 		.prog_fd = (__u32)bpf_program__fd(prog),
 		.attach_type = ATTACH_TYPE_UPROBE_MULTI,
 		.path = (__u64)(uintptr_t)exe,
-		.offsets = (__u64)(uintptr_t)offsets,
-		.cookies = (__u64)(uintptr_t)cookies,
-		.cnt = (__u32)n,
-		.multi_flags = sites[0]->is_return ? MULTI_RETURN : 0,
+		.offsets = (__u64)(uintptr_t)sites->offset,
+		.cookies = (__u64)(uintptr_t)sites->cookie,
+		.cnt = (__u32)sites->n,
+		.multi_flags = sites->is_return ? MULTI_RETURN : 0,
 		.pid = (__u32)pid,
 	};
+	uint64_t has_ref_ctr = 0;
 	long fd;
 
-	for (size_t i = 0; i < n; i++) {
-		offsets[i] = sites[i]->offset;
-		cookies[i] = sites[i]->site;
-		ref_ctrs[i] = sites[i]->ref_ctr;
-		has_ref_ctr |= ref_ctrs[i];
-	}
+	for (size_t i = 0; i < sites->n; i++)
+		has_ref_ctr |= sites->ref_ctr[i];
 	if (has_ref_ctr)
-		a.ref_ctr_offsets = (__u64)(uintptr_t)ref_ctrs;
+		a.ref_ctr_offsets = (__u64)(uintptr_t)sites->ref_ctr;
 	fd = syscall(SYS_bpf, CMD_LINK_CREATE, &a, sizeof(a));
 	if (fd < 0)
-		return fail(err, -errno, pid, sites[0]->what);
+		return -errno;
 	link->fd = (int)fd;
 	return 0;
 }
 
 static int attach_perf(struct bpf_program *prog, const char *exe, pid_t pid,
-		       const struct scope_attach_site *const *sites, size_t n,
-		       struct scope_link *link, struct scope_err *err)
+		       struct scope_link_sites *sites, struct scope_link *link)
 {
-	link->perf = calloc(n, sizeof(*link->perf));
+	link->perf = calloc(sites->n, sizeof(*link->perf));
 	if (!link->perf)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < sites->n; i++) {
 		LIBBPF_OPTS(bpf_uprobe_opts, opts,
-			    .bpf_cookie = sites[i]->site,
-			    .retprobe = sites[i]->is_return,
-			    .ref_ctr_offset = sites[i]->ref_ctr);
+			    .bpf_cookie = sites->cookie[i],
+			    .retprobe = sites->is_return,
+			    .ref_ctr_offset = sites->ref_ctr[i]);
 		struct bpf_link *l = bpf_program__attach_uprobe_opts(
-			prog, pid, exe, sites[i]->offset, &opts);
+			prog, pid, exe, sites->offset[i], &opts);
 
-		if (!l)
-			return fail(err, -errno, pid, sites[i]->what);
+		if (!l) {
+			sites->failed = i;
+			return -errno;
+		}
 		link->perf[link->n++] = l;
 	}
 	return 0;
 }
 
 int scope_link_attach(struct bpf_program *prog, bool multi, const char *exe,
-		      pid_t pid, const struct scope_attach_site *const *sites,
-		      size_t n, struct scope_link **ret_link,
-		      struct scope_err *err)
+		      pid_t pid, struct scope_link_sites *sites,
+		      struct scope_link **ret_link)
 {
 	struct scope_link *link = calloc(1, sizeof(*link));
 	int r;
@@ -137,8 +108,8 @@ int scope_link_attach(struct bpf_program *prog, bool multi, const char *exe,
 	if (!link)
 		return -ENOMEM;
 	link->fd = -1;
-	r = (multi ? attach_multi : attach_perf)(prog, exe, pid, sites, n, link,
-						 err);
+	sites->failed = 0;
+	r = (multi ? attach_multi : attach_perf)(prog, exe, pid, sites, link);
 	if (r < 0) {
 		scope_link_free(link);
 		return r;

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * attacher: all that needs a right over the target or the kernel, in a process
+ * of its own that does nothing else. What asks it holds none.
+ *
+ * Shapes:  scope_attacher_start forks that process; scope_attacher_local does
+ *          the same work in this one, for tools that have no other half.
+ *          A node is opened to a slot, by which it is named then.
+ * Errors:  with words in err: those of the operations below; -EOWNERDEAD the
+ *          attacher has ended, and its probes with it.
+ * Memory:  descriptors that are handed over are the caller's to close.
+ * Threads: any, one request after the other.
+ */
+#ifndef SCOPE_ATTACHER_H
+#define SCOPE_ATTACHER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "attacher/proto.h"
+#include "base/auto.h"
+#include "base/err.h"
+
+struct scope_attacher;
+
+int scope_attacher_start(struct scope_attacher **ret_attacher,
+			 struct scope_err *err);
+int scope_attacher_local(struct scope_attacher **ret_attacher,
+			 struct scope_err *err);
+/* Ends it: all that it holds is closed, its probes are taken off. */
+void scope_attacher_free(struct scope_attacher *a);
+SCOPE_AUTO(scope_attacher)
+
+/* Hung up when it has ended by itself; -1: it is local. */
+int scope_attacher_fd(const struct scope_attacher *a);
+
+struct scope_opened {
+	unsigned slot;
+	int pidfd, exe;	  /* owned by the caller */
+	int auxv, mem;	  /* the same; -1: not ours to open */
+	uint64_t pidns_dev, pidns_ino; /* 0: not known */
+	uint64_t start_code; /* lowest address of the program's code; 0 */
+	char path[SCOPE_REPLY_TEXT_MAX + 1]; /* of the program */
+};
+
+/* -ESRCH no such process; -EPERM no right to look (the capability is named). */
+int scope_attacher_open(struct scope_attacher *a, pid_t pid,
+			struct scope_opened *ret_opened, struct scope_err *err);
+void scope_attacher_close(struct scope_attacher *a, unsigned slot);
+
+/* A debug file, below the target's root or ours; a descriptor, or -ENOENT. */
+int scope_attacher_file(struct scope_attacher *a, unsigned slot,
+			enum scope_file which, bool ours, const char *name);
+
+/* Read pieces of the target's memory, SCOPE_PIECES_MAX and
+ * SCOPE_SHARED_BYTES of them at most, into their buffers. *ret_bytes: how many
+ * bytes were there, in the order of the pieces, before the first that could not
+ * be read. */
+struct scope_read_piece {
+	uint64_t addr;
+	void *buf;
+	uint32_t len;
+};
+int scope_attacher_read(struct scope_attacher *a, unsigned slot,
+			const struct scope_read_piece *pieces, size_t n,
+			size_t *ret_bytes);
+
+struct scope_loaded {
+	unsigned ncpus;
+	bool multi; /* multi-uprobe links */
+	int counters, control; /* maps, owned by the caller */
+	int rings[SCOPE_RINGS_MAX]; /* the same, as many as were asked for */
+};
+/* m: all but its head. -EPERM, -ENOTSUP with words. */
+int scope_attacher_load(struct scope_attacher *a, unsigned slot,
+			struct scope_msg_load *m,
+			struct scope_loaded *ret_loaded, struct scope_err *err);
+/* m: all but its head. On failure *ret_site is the site that was refused. */
+int scope_attacher_attach(struct scope_attacher *a, unsigned slot,
+			  struct scope_msg_attach *m, size_t *ret_site);
+int scope_attacher_detach(struct scope_attacher *a, unsigned slot,
+			  unsigned group);
+int scope_attacher_watch(struct scope_attacher *a, unsigned slot, uint64_t pid,
+			 bool on);
+/* Hits that the kernel ran no program for. */
+uint64_t scope_attacher_missed(struct scope_attacher *a, unsigned slot);
+
+/* The embedded BPF object; the small one of programs that only count. */
+const void *scope_attacher_object(size_t *ret_len);
+const void *scope_attacher_count_object(size_t *ret_len);
+
+#endif

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/* The BPF programs of one node: loading them, attaching, taking off. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "attacher/attacher.h"
+#include "attacher/bpf_log.h"
+#include "attacher/node_int.h"
+#include "base/auto.h"
+
+extern const uint8_t scope_bpf_object[], scope_bpf_object_end[];
+extern const uint8_t scope_bpf_count[], scope_bpf_count_end[];
+
+const void *scope_attacher_object(size_t *ret_len)
+{
+	*ret_len = (size_t)(scope_bpf_object_end - scope_bpf_object);
+	return scope_bpf_object;
+}
+
+const void *scope_attacher_count_object(size_t *ret_len)
+{
+	*ret_len = (size_t)(scope_bpf_count_end - scope_bpf_count);
+	return scope_bpf_count;
+}
+
+static int fail_load(int r, struct scope_err *err)
+{
+	if (r == -EPERM || r == -EACCES)
+		return scope_fail(err, -EPERM,
+				  "no right to load BPF programs; run as root, "
+				  "or with CAP_BPF and CAP_PERFMON (%s)",
+				  scope_bpf_log_last());
+	if (r == -EINVAL || r == -EOPNOTSUPP || r == -ENOSYS || r == -E2BIG)
+		return scope_fail(err, -ENOTSUP,
+				  "this kernel refuses the BPF programs; they "
+				  "need 5.17 or later with BPF_SYSCALL and "
+				  "UPROBE_EVENTS (%s)",
+				  scope_bpf_log_last());
+	return scope_fail(err, r, "cannot load BPF programs: %s (%s)",
+			  strerror(-r), scope_bpf_log_last());
+}
+
+static int configure(struct scope_node *n, const struct scope_msg_load *m,
+		     struct scope_err *err)
+{
+	struct bpf_map *map =
+		bpf_object__find_map_by_name(n->obj, ".rodata.config");
+	size_t size = 0;
+	void *c = map ? (void *)bpf_map__initial_value(map, &size) : NULL;
+
+	if (!c || size < sizeof(m->config))
+		return scope_fail(err, -EINVAL,
+				  "the embedded BPF object has no configuration");
+	memcpy(c, &m->config, sizeof(m->config));
+	return 0;
+}
+
+static void choose(struct scope_node *n, const struct scope_msg_load *m)
+{
+	struct bpf_program *prog;
+	struct bpf_map *map;
+	bool schedules = false;
+
+	bpf_object__for_each_program(prog, n->obj) {
+		bool used = false;
+
+		for (unsigned i = 0; i < m->nprogs; i++)
+			used |= !strcmp(bpf_program__name(prog), m->prog[i]);
+		(void)bpf_program__set_autoload(prog, used);
+		schedules |= used && strstr(bpf_program__name(prog), "_sched");
+		(void)scope_link_prepare(prog, n->multi);
+	}
+	/* Its memory is taken at once: not where nobody uses it. */
+	map = bpf_object__find_map_by_name(n->obj, "runs");
+	if (map)
+		(void)bpf_map__set_autocreate(map, schedules);
+}
+
+static int reply_map(struct scope_node *n, const char *name,
+		     struct scope_reply *reply, struct scope_err *err)
+{
+	int fd = fcntl(bpf_object__find_map_fd_by_name(n->obj, name),
+		       F_DUPFD_CLOEXEC, 3);
+
+	if (fd < 0)
+		return scope_fail(err, -EINVAL,
+				  "the embedded BPF object has no map %s", name);
+	scope_reply_fd(reply, fd);
+	return 0;
+}
+
+static int make_rings(struct scope_node *n, const struct scope_msg_load *m,
+		      struct scope_reply *reply, struct scope_err *err)
+{
+	int outer = bpf_object__find_map_fd_by_name(n->obj, "rings");
+
+	for (uint32_t i = 0; i < m->nrings; i++) {
+		int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "scope_ring", 0,
+					0, (uint32_t)m->ring_bytes, NULL);
+
+		if (fd < 0)
+			return scope_fail(err, -errno,
+					  "cannot make a ring buffer of %llu "
+					  "bytes: %s; use a smaller --buffer",
+					  (unsigned long long)m->ring_bytes,
+					  strerror(errno));
+		scope_reply_fd(reply, fd);
+		if (bpf_map_update_elem(outer, &i, &fd, BPF_ANY) < 0)
+			return scope_fail(err, -errno,
+					  "cannot set up a ring buffer: %s",
+					  strerror(errno));
+	}
+	return 0;
+}
+
+int scope_node_load(struct scope_node *n, const struct scope_msg_load *m,
+		    struct scope_reply *reply, struct scope_err *err)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "scope_bpf");
+	int ncpus = libbpf_num_possible_cpus(), r;
+	struct bpf_map *map;
+	size_t len;
+	const void *bytes = scope_attacher_object(&len);
+
+	if (n->obj)
+		return scope_fail(err, -EALREADY, "the programs are loaded");
+	scope_bpf_log_start();
+	n->multi = scope_link_has_multi();
+	n->obj = bpf_object__open_mem(bytes, len, &opts);
+	if (!n->obj)
+		return fail_load(-errno, err);
+	choose(n, m);
+	map = bpf_object__find_map_by_name(n->obj, "counters");
+	if (map)
+		(void)bpf_map__set_max_entries(map, (uint32_t)ncpus);
+	r = configure(n, m, err);
+	if (r == 0) {
+		r = bpf_object__load(n->obj);
+		r = r < 0 ? fail_load(r, err) : 0;
+	}
+	if (r == 0)
+		r = reply_map(n, "counters", reply, err);
+	if (r == 0)
+		r = reply_map(n, "control", reply, err);
+	if (r == 0)
+		r = make_rings(n, m, reply, err);
+	if (r < 0)
+		scope_node_unload(n);
+	reply->head.v[0] = (uint64_t)ncpus;
+	reply->head.v[1] = n->multi;
+	return r;
+}
+
+static bool is_text(const struct scope_node *n, uint64_t offset)
+{
+	for (unsigned i = 0; i < n->ntexts; i++)
+		if (offset >= n->text[i].from && offset < n->text[i].to)
+			return true;
+	return false;
+}
+
+int scope_node_attach(struct scope_node *n, const struct scope_msg_attach *m,
+		      struct scope_reply *reply)
+{
+	struct bpf_program *prog =
+		n->obj ? bpf_object__find_program_by_name(n->obj, m->prog) :
+			 NULL;
+	struct scope_link_sites sites = { .n = m->n,
+					  .is_return = m->is_return };
+	char exe[64];
+	int r;
+
+	if (!prog || bpf_program__fd(prog) < 0)
+		return -EBADMSG;
+	if (n->nlinks == SCOPE_LINKS_MAX)
+		return -ENOSPC;
+	for (uint32_t i = 0; i < m->n; i++) {
+		if (!is_text(n, m->site[i].offset))
+			return -EBADMSG;
+		sites.offset[i] = m->site[i].offset;
+		sites.cookie[i] = m->site[i].cookie;
+		sites.ref_ctr[i] = m->site[i].ref_ctr;
+	}
+	(void)snprintf(exe, sizeof(exe), "/proc/%d/exe", (int)n->pid);
+	r = scope_link_attach(prog, n->multi, exe, n->pid, &sites,
+			      &n->links[n->nlinks].link);
+	reply->head.v[0] = sites.failed;
+	if (r < 0)
+		return r;
+	n->links[n->nlinks++].group = m->group;
+	return 0;
+}
+
+static void *free_link(void *link)
+{
+	scope_link_free(link);
+	return NULL;
+}
+
+/* Taking a link off waits for grace periods of the kernel, some 40 ms or, for
+ * perf uprobes, 100 ms a site: side by side they wait together. */
+int scope_node_detach(struct scope_node *n, unsigned group)
+{
+	pthread_t threads[SCOPE_LINKS_MAX];
+	size_t nthreads = 0, kept = 0;
+
+	for (size_t i = 0; i < n->nlinks; i++) {
+		if (group != SCOPE_GROUP_ALL && n->links[i].group != group)
+			n->links[kept++] = n->links[i];
+		else if (pthread_create(&threads[nthreads], NULL, free_link,
+					n->links[i].link) == 0)
+			nthreads++;
+		else
+			scope_link_free(n->links[i].link);
+	}
+	n->nlinks = kept;
+	while (nthreads)
+		(void)pthread_join(threads[--nthreads], NULL);
+	return 0;
+}
+
+int scope_node_watch(struct scope_node *n, uint64_t pid, bool on)
+{
+	uint32_t one = 1;
+	int fd = n->obj ? bpf_object__find_map_fd_by_name(n->obj, "processes") :
+			  -EINVAL;
+
+	if (fd < 0)
+		return -EBADMSG;
+	if (on)
+		return bpf_map_update_elem(fd, &pid, &one, BPF_ANY) < 0 ?
+			       -ENOSPC :
+			       0;
+	(void)bpf_map_delete_elem(fd, &pid);
+	return 0;
+}
+
+int scope_node_missed(struct scope_node *n, uint64_t *ret_missed)
+{
+	struct bpf_program *prog;
+	uint64_t missed = 0;
+
+	if (!n->obj)
+		return -EBADMSG;
+	bpf_object__for_each_program(prog, n->obj) {
+		struct bpf_prog_info info = { 0 };
+		__u32 len = sizeof(info);
+
+		if (bpf_program__fd(prog) >= 0 &&
+		    bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info,
+					   &len) == 0)
+			missed += info.recursion_misses;
+	}
+	*ret_missed = missed;
+	return 0;
+}
+
+void scope_node_unload(struct scope_node *n)
+{
+	(void)scope_node_detach(n, SCOPE_GROUP_ALL);
+	bpf_object__close(n->obj);
+	n->obj = NULL;
+}

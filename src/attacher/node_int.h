@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* A node that the attacher has open: shared by node.c and load.c. */
+#ifndef SCOPE_ATTACHER_NODE_INT_H
+#define SCOPE_ATTACHER_NODE_INT_H
+
+#include "attacher/link.h"
+#include "attacher/server.h"
+
+#define SCOPE_TEXTS_MAX 16 /* executable parts of a file */
+#define SCOPE_LINKS_MAX 128
+
+struct bpf_object;
+
+struct scope_node {
+	pid_t pid;
+	int pidfd, exe;
+	char path[4096]; /* of its program */
+	struct {
+		uint64_t from, to;
+	} text[SCOPE_TEXTS_MAX]; /* what of the file is executable */
+	unsigned ntexts;
+	struct bpf_object *obj; /* owned; NULL: nothing is loaded */
+	bool multi;
+	struct {
+		struct scope_link *link; /* owned */
+		unsigned group;
+	} links[SCOPE_LINKS_MAX];
+	size_t nlinks;
+};
+
+/* load.c */
+int scope_node_load(struct scope_node *n, const struct scope_msg_load *m,
+		    struct scope_reply *reply, struct scope_err *err);
+int scope_node_attach(struct scope_node *n, const struct scope_msg_attach *m,
+		      struct scope_reply *reply);
+int scope_node_detach(struct scope_node *n, unsigned group);
+int scope_node_watch(struct scope_node *n, uint64_t pid, bool on);
+int scope_node_missed(struct scope_node *n, uint64_t *ret_missed);
+void scope_node_unload(struct scope_node *n);
+
+#endif

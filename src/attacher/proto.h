@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * proto: what the main process asks of the attacher, and what that answers.
+ *
+ * One request is one packet of a SOCK_SEQPACKET socket pair, one answer is
+ * another; each starts with its fixed head, in the byte order of the machine.
+ * There is no version: both ends are one program. The attacher takes nothing
+ * for granted: a request of another size than its operation has, a number out
+ * of its range, a text that does not end is answered with -EBADMSG, and nothing
+ * is done.
+ *
+ *   operation  request              answer: v[], text, descriptors
+ *   OPEN       scope_msg_open       slot, dev and ino of its pid namespace,
+ *                                   start of its code, SCOPE_HAS_*; the path
+ *                                   of its program; pidfd, exe[, auxv][, mem]
+ *   FILE       scope_msg_file       -; -; the debug file
+ *   READ       scope_msg_read       bytes read, of all pieces in their order;
+ *                                   they are in the shared memory
+ *   LOAD       scope_msg_load       CPUs, 1: multi links; -; counters,
+ *                                   control, nrings rings
+ *   ATTACH     scope_msg_attach     on failure the site that was refused
+ *   DETACH     scope_msg_detach     -
+ *   WATCH      scope_msg_watch      -
+ *   MISSED     scope_msg_head       hits that no program was run for
+ *   CLOSE      scope_msg_head       -
+ */
+#ifndef SCOPE_ATTACHER_PROTO_H
+#define SCOPE_ATTACHER_PROTO_H
+
+#include <stdint.h>
+
+#include "scope/site.h"
+
+enum scope_op {
+	SCOPE_OP_OPEN = 1,
+	SCOPE_OP_FILE,
+	SCOPE_OP_READ,
+	SCOPE_OP_LOAD,
+	SCOPE_OP_ATTACH,
+	SCOPE_OP_DETACH,
+	SCOPE_OP_WATCH,
+	SCOPE_OP_MISSED,
+	SCOPE_OP_CLOSE,
+	SCOPE_OP_MAX,
+};
+
+#define SCOPE_SLOTS_MAX 64 /* nodes at once */
+#define SCOPE_PIECES_MAX 256
+#define SCOPE_SHARED_BYTES (1u << 20)
+#define SCOPE_WIRE_PROGS_MAX 32
+#define SCOPE_WIRE_SITES_MAX 128
+#define SCOPE_WIRE_GROUPS_MAX 32
+#define SCOPE_PROG_NAME_MAX 32
+#define SCOPE_RING_BYTES_MIN (64u << 10)
+#define SCOPE_RING_BYTES_MAX (1u << 30)
+#define SCOPE_FDS_MAX (SCOPE_RINGS_MAX + 4)
+#define SCOPE_GROUP_ALL UINT32_MAX
+
+struct scope_msg_head {
+	uint32_t op;
+	uint32_t slot; /* OPEN: 0 */
+};
+
+struct scope_msg_open {
+	struct scope_msg_head head;
+	int32_t pid;
+	uint32_t pad;
+};
+
+#define SCOPE_HAS_AUXV 1u
+#define SCOPE_HAS_MEM 2u
+
+enum scope_file {
+	SCOPE_FILE_BY_ID,   /* name: build-id, in hex */
+	SCOPE_FILE_BY_LINK, /* name: that of .gnu_debuglink */
+	SCOPE_FILE_MAX,
+};
+
+struct scope_msg_file {
+	struct scope_msg_head head;
+	uint32_t which; /* enum scope_file */
+	uint32_t ours;	/* 0: below the target's root; 1: below ours */
+	char name[256];
+};
+
+struct scope_msg_read {
+	struct scope_msg_head head;
+	uint32_t n;
+	uint32_t pad;
+	struct scope_msg_piece {
+		uint64_t addr;
+		uint32_t len;
+		uint32_t pad;
+	} piece[SCOPE_PIECES_MAX]; /* n of them are sent */
+};
+
+struct scope_msg_load {
+	struct scope_msg_head head;
+	uint32_t nprogs;
+	uint32_t nrings;
+	uint64_t ring_bytes; /* of each: a power of two */
+	char prog[SCOPE_WIRE_PROGS_MAX][SCOPE_PROG_NAME_MAX];
+	struct scope_bpf_config config;
+};
+
+struct scope_msg_attach {
+	struct scope_msg_head head;
+	uint32_t group;
+	uint32_t is_return;
+	char prog[SCOPE_PROG_NAME_MAX];
+	uint32_t n;
+	uint32_t pad;
+	struct scope_msg_site {
+		uint64_t offset; /* in the file, of an instruction */
+		uint64_t cookie; /* enum scope_site */
+		uint64_t ref_ctr; /* in the file: a semaphore; 0: none */
+	} site[SCOPE_WIRE_SITES_MAX]; /* n of them are sent */
+};
+
+struct scope_msg_detach {
+	struct scope_msg_head head;
+	uint32_t group; /* or SCOPE_GROUP_ALL */
+	uint32_t pad;
+};
+
+struct scope_msg_watch {
+	struct scope_msg_head head;
+	uint64_t pid;
+	uint32_t on;
+	uint32_t pad;
+};
+
+#define SCOPE_MSG_MAX 8192
+_Static_assert(sizeof(struct scope_msg_read) <= SCOPE_MSG_MAX &&
+		       sizeof(struct scope_msg_load) <= SCOPE_MSG_MAX &&
+		       sizeof(struct scope_msg_attach) <= SCOPE_MSG_MAX,
+	       "a request is larger than what is received");
+
+/* As it is sent: text_len bytes of text, no NUL. The text is the words of a
+ * failure, or what the operation says. */
+struct scope_reply_head {
+	int32_t r; /* 0, or -errno */
+	uint32_t nfds;
+	uint64_t v[5];
+	uint32_t text_len;
+	uint32_t pad;
+};
+#define SCOPE_REPLY_TEXT_MAX 4096
+
+struct scope_reply {
+	struct scope_reply_head head;
+	char text[SCOPE_REPLY_TEXT_MAX];
+	int fds[SCOPE_FDS_MAX]; /* owned by the reply; beside the bytes */
+};
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rings: reading the kernel's BPF ring buffers through their mappings alone, so
+ * that who reads them needs no right to the bpf() call.
+ *
+ * Errors:  those of mmap, with words in err.
+ * Memory:  a record is borrowed until the callback returns.
+ * Threads: one drains.
+ * Source:  kernel/bpf/ringbuf.c: a page with the consumer's position, one with
+ *          the producer's, then the data, mapped twice in a row so that no
+ *          record is cut. A record is 8 bytes of head, of which the first four
+ *          are its length and two bits, and its bytes, to a multiple of 8.
+ */
+#ifndef SCOPE_PROBE_RINGS_H
+#define SCOPE_PROBE_RINGS_H
+
+#include <stddef.h>
+
+#include "base/auto.h"
+#include "base/err.h"
+
+struct scope_rings;
+
+/* fds: n ring buffers of `bytes` each; they may be closed afterwards. */
+int scope_rings_new(const int *fds, unsigned n, size_t bytes,
+		    struct scope_rings **ret_rings, struct scope_err *err);
+void scope_rings_free(struct scope_rings *r);
+SCOPE_AUTO(scope_rings)
+
+/* Hand over what is there, ring by ring, oldest first in each. Stops after the
+ * record for which fn returns a negative number, and returns that. */
+int scope_rings_drain(struct scope_rings *r,
+		      int (*fn)(void *arg, const void *data, size_t len),
+		      void *arg);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Any packets from the process without rights: what the attacher then does is
+ * within bounds, and after all of it nothing is left open. What is done is
+ * recorded, not done.
+ *
+ * Input: packets, each after its length in two bytes.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "attacher/server.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct scope_node {
+	unsigned fds; /* handed over */
+};
+
+static uint8_t shared[SCOPE_SHARED_BYTES];
+static unsigned nopen;
+
+static void check(bool ok)
+{
+	if (!ok)
+		abort();
+}
+
+static int do_open(pid_t pid, struct scope_node **ret_node,
+		   struct scope_reply *reply, struct scope_err *err)
+{
+	check(pid > 0);
+	scope_reply_fd(reply, dup(0));
+	if (pid % 7 == 0)
+		return scope_fail(err, -ESRCH, "PID %d has ended", (int)pid);
+	*ret_node = calloc(1, sizeof(struct scope_node));
+	check(*ret_node);
+	nopen++;
+	return 0;
+}
+
+static int do_file(struct scope_node *n, enum scope_file which, bool ours,
+		   const char *name, struct scope_reply *reply)
+{
+	(void)ours;
+	check(which < SCOPE_FILE_MAX && strlen(name) < 256);
+	scope_reply_fd(reply, dup(0));
+	n->fds++;
+	return n->fds % 3 ? 0 : -ENOENT;
+}
+
+static int do_read(struct scope_node *n, const struct scope_msg_piece *pieces,
+		   size_t npieces, void *to, struct scope_reply *reply)
+{
+	uint8_t *at = to;
+
+	(void)n;
+	check(to == shared && npieces >= 1 && npieces <= SCOPE_PIECES_MAX);
+	for (size_t i = 0; i < npieces; i++) {
+		memset(at, 1, pieces[i].len);
+		at += pieces[i].len;
+	}
+	reply->head.v[0] = (uint64_t)(at - shared);
+	return 0;
+}
+
+static int do_load(struct scope_node *n, const struct scope_msg_load *m,
+		   struct scope_reply *reply, struct scope_err *err)
+{
+	(void)n;
+	(void)err;
+	check(m->nprogs <= SCOPE_WIRE_PROGS_MAX && m->nrings >= 1 &&
+	      m->nrings <= SCOPE_RINGS_MAX);
+	for (unsigned i = 0; i < m->nprogs; i++)
+		check(strlen(m->prog[i]) < SCOPE_PROG_NAME_MAX);
+	for (unsigned i = 0; i < m->nrings + 2; i++)
+		scope_reply_fd(reply, dup(0));
+	return 0;
+}
+
+static int do_attach(struct scope_node *n, const struct scope_msg_attach *m,
+		     struct scope_reply *reply)
+{
+	(void)n;
+	(void)reply;
+	check(m->n >= 1 && m->n <= SCOPE_WIRE_SITES_MAX &&
+	      m->group < SCOPE_WIRE_GROUPS_MAX &&
+	      strlen(m->prog) < SCOPE_PROG_NAME_MAX);
+	for (unsigned i = 0; i < m->n; i++)
+		check(m->site[i].cookie < SCOPE_SITE_MAX);
+	return 0;
+}
+
+static int do_detach(struct scope_node *n, unsigned group)
+{
+	(void)n;
+	check(group == SCOPE_GROUP_ALL || group < SCOPE_WIRE_GROUPS_MAX);
+	return 0;
+}
+
+static int do_watch(struct scope_node *n, uint64_t pid, bool on)
+{
+	(void)n;
+	return pid && on ? 0 : -ENOSPC;
+}
+
+static int do_missed(struct scope_node *n, uint64_t *ret_missed)
+{
+	*ret_missed = n->fds;
+	return 0;
+}
+
+static void do_close(struct scope_node *n)
+{
+	check(nopen > 0);
+	nopen--;
+	free(n);
+}
+
+static const struct scope_server_ops ops = {
+	.open = do_open,
+	.file = do_file,
+	.read = do_read,
+	.load = do_load,
+	.attach = do_attach,
+	.detach = do_detach,
+	.watch = do_watch,
+	.missed = do_missed,
+	.close = do_close,
+};
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct scope_server server = { .ops = &ops, .shared = shared };
+	static struct scope_reply reply;
+
+	while (size >= 2) {
+		size_t len = (size_t)data[0] | (size_t)data[1] << 8;
+		uint8_t *packet;
+
+		data += 2;
+		size -= 2;
+		if (len > size)
+			len = size;
+		/* Of its own, so that what reads beyond it is seen. */
+		packet = malloc(len ? len : 1);
+		check(packet);
+		memcpy(packet, data, len);
+		scope_server_answer(&server, packet, len, &reply);
+		free(packet);
+		check(reply.head.r >= 0 || !reply.head.nfds);
+		check(reply.head.text_len <= SCOPE_REPLY_TEXT_MAX);
+		check(reply.head.nfds <= SCOPE_FDS_MAX);
+		while (reply.head.nfds)
+			(void)close(reply.fds[--reply.head.nfds]);
+		data += len;
+		size -= len;
+	}
+	scope_server_done(&server);
+	check(nopen == 0);
+	return 0;
+}
