@@ -109,13 +109,16 @@
 #define NODE_32                                                                \
 	.ml_other = 32, .ml_offset = 40, .ml_data_ref = 96
 
-/* What sends to other nodes and takes in from them: OTP 25 and 27. */
-#define DIST_25_27                                                             \
+/* What sends to other nodes and takes in from them; 29 has ErtsDistExternal in
+ * another order. */
+#define DIST                                                                   \
 	.ds_ctl = 16, .ds_msg = 24, .ds_dep = 112, .ds_fragments = 216,        \
-	.ds_c_p = 240, .ds_u = 248,                                            \
-	.dx_dep = 8, .dx_flags = 16, .dx_data = 24, .dx_attab = 40,            \
-	.dx_atoms = 48,                                                        \
+	.ds_c_p = 240, .ds_u = 248, .dx_attab = 40, .dx_atoms = 48,            \
 	.dd_seq = 0, .dd_frag = 8, .dd_ext = 16, .dd_end = 24, .dd_bytes = 40
+#define DIST_27                                                                \
+	DIST, .dx_dep = 8, .dx_flags = 16, .dx_data = 24
+#define DIST_29                                                                \
+	DIST, .dx_dep = 24, .dx_flags = 8, .dx_data = 0
 
 /* What did not move between OTP 27 and 29. */
 #define SAME_27_29                                                             \
@@ -146,6 +149,7 @@
 static const struct scope_layout otp23 = {
 	SAME,
 	NODE_24,
+	DIST_27,
 	.otp = 23,
 	.bin_style = SCOPE_BIN_PROC,
 	.fun_style = SCOPE_FUN_23,
@@ -227,7 +231,7 @@ static const struct scope_layout otp25 = {
 	.s_virtual_reds = 240, .s_stride = 41728,
 
 	PTAB_32,
-	DIST_25_27,
+	DIST_27,
 
 	.ref_pid = 24, .magic_refn = 32, .inet_remote = 192,
 
@@ -260,7 +264,7 @@ static const struct scope_layout otp27 = {
 
 	.p_size = 760, .ch_functions = 136, .inet_remote = 200,
 	.inet_tagged = 1,
-	DIST_25_27,
+	DIST_27,
 
 	/* as 25 */
 	.fe_start = 32, .fe_module = 32, .fe_arity = 40, .fe_index = 48,
@@ -270,6 +274,7 @@ static const struct scope_layout otp27 = {
 static const struct scope_layout otp29 = {
 	SAME,
 	SAME_27_29,
+	DIST_29,
 	.ml_type = 44, .ml_type_mask = 0x1f,
 	.otp = 29,
 	.bin_style = SCOPE_BIN_BITS,
