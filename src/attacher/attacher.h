@@ -82,6 +82,10 @@ int scope_attacher_detach(struct scope_attacher *a, unsigned slot,
 			  unsigned group);
 int scope_attacher_watch(struct scope_attacher *a, unsigned slot, uint64_t pid,
 			 bool on);
+/* The number of the socket behind a descriptor of the target; -EBADF, -ENOTSOCK:
+ * there is none. */
+int scope_attacher_socket(struct scope_attacher *a, unsigned slot, int fd,
+			  uint64_t *ret_inode);
 /* Hits that the kernel ran no program for. */
 uint64_t scope_attacher_missed(struct scope_attacher *a, unsigned slot);
 

@@ -350,6 +350,22 @@ int scope_attacher_watch(struct scope_attacher *a, unsigned slot, uint64_t pid,
 	return ask_plain(a, &m, sizeof(m));
 }
 
+int scope_attacher_socket(struct scope_attacher *a, unsigned slot, int fd,
+			  uint64_t *ret_inode)
+{
+	struct scope_msg_socket m = { .head = { .op = SCOPE_OP_SOCKET,
+						.slot = slot },
+				      .fd = fd };
+	int r;
+
+	(void)pthread_mutex_lock(&a->lock);
+	r = ask(a, &m, sizeof(m));
+	if (r == 0)
+		*ret_inode = a->reply.head.v[0];
+	(void)pthread_mutex_unlock(&a->lock);
+	return r;
+}
+
 uint64_t scope_attacher_missed(struct scope_attacher *a, unsigned slot)
 {
 	struct scope_msg_head m = { .op = SCOPE_OP_MISSED, .slot = slot };

@@ -274,6 +274,41 @@ static int node_read(struct scope_node *n, const struct scope_msg_piece *pieces,
 	return 0;
 }
 
+/*
+ * /proc/PID/fd is its user's alone. CAP_SYS_PTRACE lets us hold the descriptor
+ * ourselves, as long as it takes to ask for its number: nothing is read from
+ * it, and a close by the target meanwhile takes effect then.
+ */
+static int node_socket(struct scope_node *n, int fd, uint64_t *ret_inode)
+{
+	unsigned long long inode = 0;
+	char path[64], name[16], to[64];
+	struct stat st;
+	ssize_t len;
+	int r = 0, own;
+
+	(void)snprintf(name, sizeof(name), "fd/%d", fd);
+	len = readlink(path_of(n, name, path, sizeof(path)), to,
+		       sizeof(to) - 1);
+	if (len > 0) {
+		to[len] = 0;
+		if (sscanf(to, "socket:[%llu]", &inode) != 1)
+			return -ENOTSOCK;
+	} else {
+		own = pidfd_getfd(n->pidfd, fd, 0);
+		if (own < 0)
+			return -errno;
+		if (fstat(own, &st) < 0 || !S_ISSOCK(st.st_mode))
+			r = -ENOTSOCK;
+		else
+			inode = st.st_ino;
+		(void)close(own);
+	}
+	if (r == 0)
+		*ret_inode = inode;
+	return r < 0 ? r : is_gone(n) ? -ESRCH : 0;
+}
+
 const struct scope_server_ops scope_server_real = {
 	.open = node_open,
 	.file = node_file,
@@ -283,5 +318,6 @@ const struct scope_server_ops scope_server_real = {
 	.detach = scope_node_detach,
 	.watch = scope_node_watch,
 	.missed = scope_node_missed,
+	.socket = node_socket,
 	.close = node_close,
 };

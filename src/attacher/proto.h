@@ -23,6 +23,7 @@
  *   WATCH      scope_msg_watch      -
  *   MISSED     scope_msg_head       hits that no program was run for
  *   CLOSE      scope_msg_head       -
+ *   SOCKET     scope_msg_socket     number of the socket that it is
  */
 #ifndef SCOPE_ATTACHER_PROTO_H
 #define SCOPE_ATTACHER_PROTO_H
@@ -41,6 +42,7 @@ enum scope_op {
 	SCOPE_OP_WATCH,
 	SCOPE_OP_MISSED,
 	SCOPE_OP_CLOSE,
+	SCOPE_OP_SOCKET,
 	SCOPE_OP_MAX,
 };
 
@@ -127,6 +129,12 @@ struct scope_msg_watch {
 	struct scope_msg_head head;
 	uint64_t pid;
 	uint32_t on;
+	uint32_t pad;
+};
+
+struct scope_msg_socket {
+	struct scope_msg_head head;
+	int32_t fd; /* of the target's */
 	uint32_t pad;
 };
 

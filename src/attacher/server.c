@@ -129,6 +129,16 @@ static int do_watch(struct scope_server *s, struct scope_node *n,
 	return s->ops->watch(n, m->pid, m->on);
 }
 
+static int do_socket(struct scope_server *s, struct scope_node *n,
+		     const void *msg, size_t len, struct scope_reply *reply)
+{
+	const struct scope_msg_socket *m = msg;
+
+	if (len != sizeof(*m) || m->fd < 0)
+		return -EBADMSG;
+	return s->ops->socket(n, m->fd, &reply->head.v[0]);
+}
+
 static int do_close(struct scope_server *s, unsigned slot)
 {
 	s->ops->close(s->slots[slot]);
@@ -163,6 +173,8 @@ static int on_node(struct scope_server *s, const void *msg, size_t len,
 		return len == sizeof(*h) ?
 			       s->ops->missed(n, &reply->head.v[0]) :
 			       -EBADMSG;
+	case SCOPE_OP_SOCKET:
+		return do_socket(s, n, msg, len, reply);
 	case SCOPE_OP_CLOSE:
 		return len == sizeof(*h) ? do_close(s, h->slot) : -EBADMSG;
 	default:

@@ -34,6 +34,7 @@ struct scope_server_ops {
 	int (*detach)(struct scope_node *n, unsigned group);
 	int (*watch)(struct scope_node *n, uint64_t pid, bool on);
 	int (*missed)(struct scope_node *n, uint64_t *ret_missed);
+	int (*socket)(struct scope_node *n, int fd, uint64_t *ret_inode);
 	void (*close)(struct scope_node *n);
 };
 

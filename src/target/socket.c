@@ -261,26 +261,11 @@ static int port_fd(struct scope_sockets *s, uint64_t id, uint64_t addr)
 	return fd;
 }
 
-static uint64_t fd_inode(struct scope_sockets *s, int fd)
-{
-	char path[64], to[64];
-	unsigned long long inode = 0;
-	ssize_t n;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/fd/%d",
-		       scope_target_info(s->t)->pid, fd);
-	n = readlink(path, to, sizeof(to) - 1);
-	if (n <= 0)
-		return 0;
-	to[n] = '\0';
-	return sscanf(to, "socket:[%llu]", &inode) == 1 ? inode : 0;
-}
-
 static void look_at_socket(struct scope_sockets *s, uint64_t id, uint64_t addr,
 			   struct entry *e)
 {
 	int fd = port_fd(s, id, addr);
-	uint64_t inode = fd < 0 ? 0 : fd_inode(s, fd);
+	uint64_t inode = fd < 0 ? 0 : scope_target_socket(s->t, fd);
 	const struct row *r;
 
 	/* It is of this port only if that has it still. */

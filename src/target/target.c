@@ -314,6 +314,14 @@ struct scope_attacher *scope_target_attacher(const struct scope_target *t)
 	return t->attacher;
 }
 
+uint64_t scope_target_socket(const struct scope_target *t, int fd)
+{
+	uint64_t inode = 0;
+
+	(void)scope_attacher_socket(t->attacher, t->slot, fd, &inode);
+	return inode;
+}
+
 unsigned scope_target_slot(const struct scope_target *t)
 {
 	return t->slot;

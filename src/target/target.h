@@ -72,6 +72,9 @@ uint64_t scope_target_node(struct scope_target *t, uint32_t *ret_creation);
 struct scope_attacher *scope_target_attacher(const struct scope_target *t);
 unsigned scope_target_slot(const struct scope_target *t);
 
+/* The number of the socket that a descriptor of the node's is; 0: none. */
+uint64_t scope_target_socket(const struct scope_target *t, int fd);
+
 /* A pidfd: readable once the node is gone. Borrowed. */
 int scope_target_pidfd(const struct scope_target *t);
 

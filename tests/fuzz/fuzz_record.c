@@ -164,6 +164,13 @@ uint64_t scope_target_node(struct scope_target *t, uint32_t *ret_creation)
 	return 16 << 6 | 0x0b;
 }
 
+uint64_t scope_target_socket(const struct scope_target *target, int fd)
+{
+	(void)target;
+	(void)fd;
+	return 0;
+}
+
 unsigned scope_target_scheduler(struct scope_target *t, uint32_t tid,
 				bool *ret_dirty)
 {

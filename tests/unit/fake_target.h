@@ -128,6 +128,13 @@ uint64_t scope_target_node(struct scope_target *target, uint32_t *ret_creation)
 	return target->node;
 }
 
+uint64_t scope_target_socket(const struct scope_target *target, int fd)
+{
+	(void)target;
+	(void)fd;
+	return 0;
+}
+
 unsigned scope_target_scheduler(struct scope_target *target, uint32_t tid,
 				bool *ret_dirty)
 {

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -108,6 +109,15 @@ static int fake_missed(struct scope_node *n, uint64_t *ret_missed)
 	return next;
 }
 
+static int fake_socket(struct scope_node *n, int fd, uint64_t *ret_inode)
+{
+	(void)n;
+	(void)fd;
+	done++;
+	*ret_inode = 5;
+	return next;
+}
+
 static void fake_close(struct scope_node *n)
 {
 	assert_true(n->pid > 0);
@@ -124,6 +134,7 @@ static const struct scope_server_ops fake = {
 	.detach = fake_detach,
 	.watch = fake_watch,
 	.missed = fake_missed,
+	.socket = fake_socket,
 	.close = fake_close,
 };
 
@@ -183,6 +194,8 @@ static void requests_have_their_size(void **state)
 	struct scope_msg_detach detach = { .head = { .op = SCOPE_OP_DETACH } };
 	struct scope_msg_watch watch = { .head = { .op = SCOPE_OP_WATCH } };
 	struct scope_msg_head missed = { .op = SCOPE_OP_MISSED };
+	struct scope_msg_socket sock = { .head = { .op = SCOPE_OP_SOCKET },
+					 .fd = 3 };
 	static struct scope_msg_load load = {
 		.head = { .op = SCOPE_OP_LOAD },
 		.nrings = 1,
@@ -200,6 +213,9 @@ static void requests_have_their_size(void **state)
 	takes_only(file, sizeof(file));
 	takes_only(detach, sizeof(detach));
 	takes_only(watch, sizeof(watch));
+	takes_only(sock, sizeof(sock));
+	sock.fd = -1;
+	refuses(&sock, sizeof(sock));
 	takes_only(missed, sizeof(missed));
 	assert_int_equal(reply.head.v[0], 77);
 	takes_only(load, sizeof(load));
@@ -393,7 +409,10 @@ static void what_is_opened_can_be_read(void **state)
 		{ 8, buf[1], 8 }, /* nothing is there */
 		{ (uintptr_t)text, buf[1], 1 },
 	};
+	struct stat st;
+	uint64_t inode = 0;
 	size_t got = 0;
+	int fds[2];
 
 	(void)state;
 	assert_int_equal(scope_attacher_start(&a, &err), 0);
@@ -412,6 +431,16 @@ static void what_is_opened_can_be_read(void **state)
 					"../x") < 0);
 	assert_true(scope_attacher_file(a, o.slot, SCOPE_FILE_BY_LINK, true,
 					"a/b") < 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	assert_int_equal(fstat(fds[0], &st), 0);
+	assert_int_equal(scope_attacher_socket(a, o.slot, fds[0], &inode), 0);
+	assert_int_equal(inode, st.st_ino);
+	assert_int_equal(scope_attacher_socket(a, o.slot, o.pidfd, &inode),
+			 -ENOTSOCK);
+	assert_int_equal(scope_attacher_socket(a, o.slot, 1 << 20, &inode),
+			 -EBADF);
+	(void)close(fds[0]);
+	(void)close(fds[1]);
 	scope_attacher_close(a, o.slot);
 	assert_int_equal(scope_attacher_read(a, o.slot, pieces, 1, &got),
 			 -EBADSLT);
