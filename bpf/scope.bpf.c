@@ -9,7 +9,9 @@
 #include "dist.bpf.h"
 #include "msg.bpf.h"
 #include "native.bpf.h"
+#include "ets.bpf.h"
 #include "port.bpf.h"
+#include "timer.bpf.h"
 #include "proc.bpf.h"
 #include "sched.bpf.h"
 

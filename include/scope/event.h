@@ -71,6 +71,16 @@
 	  "a driver handed data to a process")                                     \
 	X(26, PORT_OUTPUT, "port.output", PORT, 0,                                 \
 	  "a driver was given data to write")                                      \
+	X(32, TIMER_START, "timer.start", TIMER, 0, "a timer was started")         \
+	X(33, TIMER_CANCEL, "timer.cancel", TIMER, 0, "a timer was canceled")      \
+	X(34, TIMER_TIMEOUT, "timer.timeout", TIMER, 0, "a timer ran out")         \
+	X(35, ETS_NEW, "ets.new", ETS, 0, "a table was made")                      \
+	X(36, ETS_DELETE_TABLE, "ets.delete_table", ETS, 0, "a table was deleted") \
+	X(37, ETS_LOOKUP, "ets.lookup", ETS, 0, "a table was asked")               \
+	X(38, ETS_INSERT, "ets.insert", ETS, 0, "objects were inserted")           \
+	X(39, ETS_DELETE, "ets.delete", ETS, 0, "objects were deleted")            \
+	X(48, ETS_UPDATE, "ets.update", ETS, 0, "a table or object was changed")   \
+	X(49, ETS_SELECT, "ets.select", ETS, 0, "a table was searched")            \
 	X(40, PROC_INFO, "proc.info", PROC, 1, "a process is introduced")          \
 	X(41, NODE_ATTACH, "node.attach", NODE, 1, "what is attached, from where") \
 	X(42, NODE_EXIT, "node.exit", NODE, 1, "the node ended")                   \
@@ -136,6 +146,8 @@ struct scope_counters {
 #define SCOPE_F_HIDDEN (1u << 19) /* dist.node_*: a hidden node */
 #define SCOPE_F_PORT_CALL (1u << 14) /* port.control: by port_call/3 */
 #define SCOPE_F_PORT_STATUS (1u << 15) /* port.input: bytes is an exit status */
+#define SCOPE_F_TIMER_ABS (1u << 16) /* timer.start: time is a point in time */
+#define SCOPE_F_TIMER_ASYNC (1u << 17) /* timer.cancel: asynchronous */
 
 /* All Eterm fields are words as the target has them; 0 means none. */
 struct scope_rec {
@@ -268,6 +280,19 @@ struct scope_rec {
 			__u64 spec;  /* port.input: address of a description
 				        of the term (ErlDrvTermData), copied */
 		} port;
+		struct {
+			__u64 ref;  /* Eterm reference, copied; 0: none */
+			__u64 time; /* Eterm: milliseconds */
+			__u64 to;   /* Eterm: pid, or atom of a name */
+			__u64 msg;  /* Eterm, copied */
+			__u64 result; /* timer.cancel: Eterm; 0: none yet */
+		} timer;
+		struct {
+			__u64 table; /* Eterm: atom, or reference, copied */
+			__u64 key;   /* Eterm, copied: key, objects, or name */
+			__u64 op;    /* place in SCOPE_ETS_BIFS (ets.h) */
+			__u64 count; /* objects in a list; 0: not known */
+		} ets;
 		__u64 a[7];
 	};
 };

@@ -125,6 +125,9 @@ struct scope_layout {
 	/* ProcDict */
 	__u32 pd_used, pd_data;
 
+	/* Process; freason of one that a BIF has sent on */
+	__u32 p_freason, trap;
+
 	/* Port, erts_driver_t */
 	__u32 port_connected, port_caller, port_name, port_driver, port_data;
 	__u32 port_state;

@@ -146,8 +146,29 @@ enum scope_site {
 	/* a driver's output(drv_data, buf, len), outputv(drv_data, vec) */
 	SCOPE_SITE_DRIVER_OUTPUT,
 	SCOPE_SITE_DRIVER_OUTPUTV,
+	/* BIFs erlang:start_timer/3 and so on (c_p, args, I) -> reference */
+	SCOPE_SITE_START_TIMER_3,
+	SCOPE_SITE_START_TIMER_4,
+	SCOPE_SITE_SEND_AFTER_3,
+	SCOPE_SITE_SEND_AFTER_4,
+	/* BIFs erlang:cancel_timer/1,2 (c_p, args, I) -> time left; behind those
+	 * above */
+	SCOPE_SITE_CANCEL_TIMER_1,
+	SCOPE_SITE_CANCEL_TIMER_2,
+	/* erts_set_proc_timer_term(c_p, milliseconds) */
+	SCOPE_SITE_RECEIVE_TIMER,
+	/* bif_timer_timeout(service, timer, flags), static */
+	SCOPE_SITE_TIMER_FIRED,
+	/* BIFs of ets (c_p, args, I); the cookie's argument: which one */
+	SCOPE_SITE_ETS,
+	/* BIF ets:new/2 (c_p, args, I) -> table */
+	SCOPE_SITE_ETS_NEW,
 	SCOPE_SITE_MAX,
 };
+
+/* A cookie is a site, and above these bits an argument of the site's own. */
+#define SCOPE_COOKIE_ARG 16
+#define SCOPE_COOKIE_ARGS 64 /* that there may be */
 
 /* Fixed before the programs are loaded; their .rodata. */
 struct scope_bpf_config {
@@ -159,6 +180,7 @@ struct scope_bpf_config {
 	__u32 pad0;
 	__u64 am_complete; /* atom `complete`, for SCOPE_SITE_PURGE */
 	__u64 am_true;
+	__u64 am_abs, am_async; /* for options of timers */
 	__u64 am_noconnect, am_nosuspend; /* options of send/3 */
 	__u64 jit_descriptor; /* address of __jit_debug_descriptor */
 	/* The pid namespace that scope_rec.tid is of; ino 0: the initial one. */

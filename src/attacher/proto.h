@@ -50,7 +50,7 @@ enum scope_op {
 #define SCOPE_PIECES_MAX 256
 #define SCOPE_SHARED_BYTES (1u << 20)
 #define SCOPE_WIRE_PROGS_MAX 32
-#define SCOPE_WIRE_SITES_MAX 128
+#define SCOPE_WIRE_SITES_MAX 256
 #define SCOPE_WIRE_GROUPS_MAX 32
 #define SCOPE_PROG_NAME_MAX 32
 #define SCOPE_RING_BYTES_MIN (64u << 10)
@@ -114,7 +114,7 @@ struct scope_msg_attach {
 	uint32_t pad;
 	struct scope_msg_site {
 		uint64_t offset; /* in the file, of an instruction */
-		uint64_t cookie; /* enum scope_site */
+		uint64_t cookie; /* enum scope_site, and its argument: SCOPE_COOKIE_ARG */
 		uint64_t ref_ctr; /* in the file: a semaphore; 0: none */
 	} site[SCOPE_WIRE_SITES_MAX]; /* n of them are sent */
 };

@@ -103,7 +103,9 @@ static int do_attach(struct scope_server *s, struct scope_node *n,
 	    !is_ended(m->prog, sizeof(m->prog)))
 		return -EBADMSG;
 	for (uint32_t i = 0; i < m->n; i++)
-		if (m->site[i].cookie >= SCOPE_SITE_MAX)
+		if ((m->site[i].cookie & ((1u << SCOPE_COOKIE_ARG) - 1)) >=
+			    SCOPE_SITE_MAX ||
+		    m->site[i].cookie >> SCOPE_COOKIE_ARG >= SCOPE_COOKIE_ARGS)
 			return -EBADMSG;
 	return s->ops->attach(n, m, reply);
 }

@@ -355,6 +355,20 @@ static void build(struct scope_decoder *d, const struct scope_rec *rec,
 	case SCOPE_KIND_DIST_NODE_DOWN:
 		scope_decode_node(d, rec, ev);
 		break;
+	case SCOPE_KIND_TIMER_START:
+	case SCOPE_KIND_TIMER_CANCEL:
+	case SCOPE_KIND_TIMER_TIMEOUT:
+		scope_decode_timer(d, rec, ev);
+		break;
+	case SCOPE_KIND_ETS_NEW:
+	case SCOPE_KIND_ETS_DELETE_TABLE:
+	case SCOPE_KIND_ETS_LOOKUP:
+	case SCOPE_KIND_ETS_INSERT:
+	case SCOPE_KIND_ETS_DELETE:
+	case SCOPE_KIND_ETS_UPDATE:
+	case SCOPE_KIND_ETS_SELECT:
+		scope_decode_ets(d, rec, ev);
+		break;
 	case SCOPE_KIND_PORT_OPEN:
 	case SCOPE_KIND_PORT_CLOSE:
 	case SCOPE_KIND_PORT_COMMAND:

@@ -152,6 +152,10 @@ bool scope_decode_dist_message(struct scope_decoder *d,
  * its words come from. */
 uint64_t scope_decode_text_digest(struct scope_decoder *d,
 				  const struct scope_image *im, uint64_t term);
+void scope_decode_timer(struct scope_decoder *d, const struct scope_rec *rec,
+			struct scope_event *ev);
+void scope_decode_ets(struct scope_decoder *d, const struct scope_rec *rec,
+		      struct scope_event *ev);
 void scope_decode_port(struct scope_decoder *d, const struct scope_rec *rec,
 		       struct scope_event *ev);
 /* After the event of a port's closing was built. */

@@ -173,7 +173,8 @@ static void add_addresses(struct scope_decoder *d, const struct scope_rec *rec,
 	if (remote) {
 		sockaddr_text(remote, d->peer, sizeof(d->peer));
 		peer = d->peer;
-	} else if (s && s->peer[0]) {
+	} else if (s && s->peer[0] && ev->kind != SCOPE_KIND_PORT_OPEN) {
+		/* (One that is just opened was not connected yet.) */
 		peer = s->peer;
 	}
 	if (peer && *peer)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "probe/site.h"
+#include "scope/ets.h"
 
 /* Code looked at to pick a site in a function whose size is not known. */
 #define CODE_BYTES 96
@@ -155,6 +156,36 @@ static const struct source sources[] = {
 	  K(PORT_INPUT), 2, false, 0, 0, "driver_report_exit" },
 	{ SCOPE_SITE_DRIVER_OUTPUT, SCOPE_PROG_PORT, SCOPE_GROUP_PORT,
 	  K(PORT_OUTPUT), 3, false, 0, 0, NULL },
+	{ SCOPE_SITE_START_TIMER_3, SCOPE_PROG_TIMER_CALL, SCOPE_GROUP_TIMER,
+	  K(TIMER_START), 2, true, 0, 0, "erlang:start_timer/3" },
+	{ SCOPE_SITE_START_TIMER_4, SCOPE_PROG_TIMER_CALL, SCOPE_GROUP_TIMER,
+	  K(TIMER_START), 2, true, 0, 0, "erlang:start_timer/4" },
+	{ SCOPE_SITE_SEND_AFTER_3, SCOPE_PROG_TIMER_CALL, SCOPE_GROUP_TIMER,
+	  K(TIMER_START), 2, true, 0, 0, "erlang:send_after/3" },
+	{ SCOPE_SITE_SEND_AFTER_4, SCOPE_PROG_TIMER_CALL, SCOPE_GROUP_TIMER,
+	  K(TIMER_START), 2, true, 0, 0, "erlang:send_after/4" },
+	{ SCOPE_SITE_RECEIVE_TIMER, SCOPE_PROG_TIMER, SCOPE_GROUP_TIMER,
+	  K(TIMER_START), 2, false, 24, 0, "erts_set_proc_timer_term" },
+	{ SCOPE_SITE_CANCEL_TIMER_1, SCOPE_PROG_TIMER_CALL, SCOPE_GROUP_TIMER,
+	  K(TIMER_CANCEL), 2, true, 0, 0, "erlang:cancel_timer/1" },
+	{ SCOPE_SITE_CANCEL_TIMER_2, SCOPE_PROG_TIMER_CALL, SCOPE_GROUP_TIMER,
+	  K(TIMER_CANCEL), 2, true, 0, 0, "erlang:cancel_timer/2" },
+	{ SCOPE_SITE_TIMER_FIRED, SCOPE_PROG_TIMER, SCOPE_GROUP_TIMER,
+	  K(TIMER_TIMEOUT), 3, false, 24, 28, NULL },
+	{ SCOPE_SITE_ETS_NEW, SCOPE_PROG_ETS_NEW, SCOPE_GROUP_ETS, K(ETS_NEW),
+	  2, true, 24, 28, "ets:new/2" },
+	{ SCOPE_SITE_ETS, SCOPE_PROG_ETS, SCOPE_GROUP_ETS, K(ETS_DELETE_TABLE), 3,
+	  false, 24, 28, NULL },
+	{ SCOPE_SITE_ETS, SCOPE_PROG_ETS, SCOPE_GROUP_ETS, K(ETS_LOOKUP), 3,
+	  false, 24, 28, NULL },
+	{ SCOPE_SITE_ETS, SCOPE_PROG_ETS, SCOPE_GROUP_ETS, K(ETS_INSERT), 3,
+	  false, 24, 28, NULL },
+	{ SCOPE_SITE_ETS, SCOPE_PROG_ETS, SCOPE_GROUP_ETS, K(ETS_DELETE), 3,
+	  false, 24, 28, NULL },
+	{ SCOPE_SITE_ETS, SCOPE_PROG_ETS, SCOPE_GROUP_ETS, K(ETS_UPDATE), 3,
+	  false, 24, 28, NULL },
+	{ SCOPE_SITE_ETS, SCOPE_PROG_ETS, SCOPE_GROUP_ETS, K(ETS_SELECT), 3,
+	  false, 24, 28, NULL },
 };
 
 /* The functions that put messages into a queue, where they have no common
@@ -191,7 +222,9 @@ bool scope_prog_is_return(enum scope_prog prog)
 	return prog == SCOPE_PROG_RETURN || prog == SCOPE_PROG_SCHED_RETURN ||
 	       prog == SCOPE_PROG_NATIVE_RETURN ||
 	       prog == SCOPE_PROG_ATTEMPT_RETURN ||
-	       prog == SCOPE_PROG_PORT_RETURN;
+	       prog == SCOPE_PROG_PORT_RETURN ||
+	       prog == SCOPE_PROG_TIMER_RETURN ||
+	       prog == SCOPE_PROG_ETS_NEW_RETURN;
 }
 
 /* The program for the returns from what this one is entered at. */
@@ -206,6 +239,10 @@ static enum scope_prog return_of(enum scope_prog prog)
 		return SCOPE_PROG_ATTEMPT_RETURN;
 	case SCOPE_PROG_PORT_CALL:
 		return SCOPE_PROG_PORT_RETURN;
+	case SCOPE_PROG_TIMER_CALL:
+		return SCOPE_PROG_TIMER_RETURN;
+	case SCOPE_PROG_ETS_NEW:
+		return SCOPE_PROG_ETS_NEW_RETURN;
 	default:
 		return SCOPE_PROG_RETURN;
 	}
@@ -407,6 +444,103 @@ static int add_calls(const struct scope_target *t, const struct source *src,
 	return 0;
 }
 
+/* The BIF that the source names: "module:function/arity". */
+static int add_bif(const struct scope_target *t, const struct source *src,
+		   struct scope_sites *out)
+{
+	char module[16] = "", function[32] = "";
+	unsigned arity = 0;
+	struct scope_symbol sym;
+
+	if (sscanf(src->symbol, "%15[^:]:%31[^/]/%u", module, function,
+		   &arity) != 3 ||
+	    scope_target_bif(t, module, function, arity, &sym) < 0)
+		return -ENOENT;
+	sym.name = src->symbol;
+	return add(t, src, &sym, out);
+}
+
+/* All BIFs of ets that make events of the source's kind. */
+static int add_ets(const struct scope_target *t, const struct source *src,
+		   struct scope_sites *out, const char **ret_what)
+{
+	static const struct {
+		const char *name, *function;
+		unsigned arity;
+		enum scope_kind kind;
+		unsigned since;
+	} bifs[] = {
+#define X(fn, arity, kind, takes, since) \
+	{ "ets:" #fn "/" #arity, #fn, arity, SCOPE_KIND_##kind, since },
+		SCOPE_ETS_BIFS(X)
+#undef X
+	};
+	unsigned otp = (unsigned)atoi(scope_target_info(t)->otp);
+	struct scope_symbol sym;
+
+	for (unsigned i = 0; i < sizeof(bifs) / sizeof(*bifs); i++) {
+		size_t n = out->n;
+
+		if (bifs[i].kind != src->kind || otp < bifs[i].since)
+			continue;
+		*ret_what = bifs[i].name;
+		if (scope_target_bif(t, "ets", bifs[i].function, bifs[i].arity,
+				     &sym) < 0)
+			return -ENOENT;
+		sym.name = bifs[i].name;
+		if (add(t, src, &sym, out) < 0)
+			return -ENOENT;
+		if (out->n > n)
+			out->site[n].arg = i;
+	}
+	*ret_what = "BIFs of ets";
+	return 0;
+}
+
+#define AROUND 0x8000u /* bytes of code to each side of a BIF */
+
+/*
+ * bif_timer_timeout() is static, near the BIFs of timers: the one function that
+ * begins with a change of the timer's state, its second argument's, from active
+ * to timed out, 2 (erl_hl_timer.c, the same in OTP 25 and 27):
+ * mov $2,%ecx … lock cmpxchg %ecx,72(%rsi).
+ */
+static int add_timeout(const struct scope_target *t, const struct source *src,
+		       struct scope_sites *out, const char **ret_what)
+{
+	static const uint8_t change[] = { 0xf0, 0x0f, 0xb1, 0x4e, 0x48 };
+	static const uint8_t two[] = { 0xb9, 2, 0, 0, 0 };
+	struct scope_symbol bif, fn, found = { 0 };
+	const uint8_t *code = NULL;
+	unsigned around = AROUND;
+
+	*ret_what = "erlang:send_after/3";
+	if (scope_target_bif(t, "erlang", "send_after", 3, &bif) < 0)
+		return -ENOENT;
+	*ret_what = "bif_timer_timeout";
+	/* Less where the text ends before. */
+	while (around && !(code = scope_target_text(t, bif.vaddr - around,
+						    2 * around)))
+		around /= 2;
+	for (unsigned at = 0; code && at + sizeof(change) <= 2 * around; at++) {
+		uint64_t vaddr = bif.vaddr - around + at;
+
+		if (memcmp(code + at, change, sizeof(change)) != 0 ||
+		    scope_target_function(t, vaddr, &fn) < 0 ||
+		    vaddr - fn.vaddr > 32 || vaddr - fn.vaddr > at ||
+		    !memmem(code + at - (vaddr - fn.vaddr), vaddr - fn.vaddr,
+			    two, sizeof(two)))
+			continue;
+		if (found.vaddr)
+			return -ENOENT;
+		found = fn;
+	}
+	if (!found.vaddr)
+		return -ENOENT;
+	found.name = *ret_what;
+	return add(t, src, &found, out);
+}
+
 /* driver_deliver_term() is static: what driver_output_term() ends in. */
 static int add_term(const struct scope_target *t, const struct source *src,
 		    struct scope_sites *out, const char **ret_what,
@@ -552,6 +686,18 @@ static int add_source(struct scope_target *t, const struct source *src,
 	case SCOPE_SITE_DIST_RECEIVE:
 		return add_calls(t, src, "erts_net_message", src->symbol, out,
 				 ret_what);
+	case SCOPE_SITE_START_TIMER_3:
+	case SCOPE_SITE_START_TIMER_4:
+	case SCOPE_SITE_SEND_AFTER_3:
+	case SCOPE_SITE_SEND_AFTER_4:
+	case SCOPE_SITE_CANCEL_TIMER_1:
+	case SCOPE_SITE_CANCEL_TIMER_2:
+	case SCOPE_SITE_ETS_NEW:
+		return add_bif(t, src, out);
+	case SCOPE_SITE_TIMER_FIRED:
+		return add_timeout(t, src, out, ret_what);
+	case SCOPE_SITE_ETS:
+		return add_ets(t, src, out, ret_what);
 	case SCOPE_SITE_PORT_TERM:
 		return add_term(t, src, out, ret_what, ret_how);
 	case SCOPE_SITE_DRIVER_OUTPUT:

@@ -37,7 +37,13 @@
 	X(NODE, "on_node")                                                     \
 	X(PORT, "on_port")                                                     \
 	X(PORT_CALL, "on_port_call")                                           \
-	X(PORT_RETURN, "on_port_return")
+	X(PORT_RETURN, "on_port_return")                                       \
+	X(TIMER, "on_timer")                                                   \
+	X(TIMER_CALL, "on_timer_call")                                         \
+	X(TIMER_RETURN, "on_timer_return")                                     \
+	X(ETS, "on_ets")                                                       \
+	X(ETS_NEW, "on_ets_new")                                               \
+	X(ETS_NEW_RETURN, "on_ets_new_return")
 
 enum scope_prog {
 #define X(sym, name) SCOPE_PROG_##sym,
@@ -60,11 +66,14 @@ enum scope_group {
 	SCOPE_GROUP_ATTEMPT,
 	SCOPE_GROUP_DIST,
 	SCOPE_GROUP_PORT,
+	SCOPE_GROUP_TIMER,
+	SCOPE_GROUP_ETS,
 	SCOPE_GROUP_MAX,
 };
 
 struct scope_attach_site {
-	enum scope_site site;	/* cookie */
+	enum scope_site site;
+	unsigned arg;		/* of the cookie */
 	scope_kindset kinds;	/* that need it */
 	enum scope_prog prog;
 	enum scope_group group;
@@ -76,7 +85,12 @@ struct scope_attach_site {
 	char what[64];		/* "erts_do_exit_process+0" */
 };
 
-#define SCOPE_SITES_MAX 128
+#define SCOPE_SITES_MAX 256
+
+static inline uint64_t scope_site_cookie(const struct scope_attach_site *s)
+{
+	return (uint64_t)s->site | (uint64_t)s->arg << SCOPE_COOKIE_ARG;
+}
 
 struct scope_sites {
 	struct scope_attach_site site[SCOPE_SITES_MAX];

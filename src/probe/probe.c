@@ -51,6 +51,8 @@ static void configure(struct scope_probe *p, struct scope_target *t,
 	c->am_true = scope_vm_find_atom(vm, "true", 8);
 	c->am_noconnect = scope_vm_find_atom(vm, "noconnect", 4096);
 	c->am_nosuspend = scope_vm_find_atom(vm, "nosuspend", 4096);
+	c->am_abs = scope_vm_find_atom(vm, "abs", 4096);
+	c->am_async = scope_vm_find_atom(vm, "async", 4096);
 	c->am_complete = scope_vm_find_atom(vm, "complete", 4096);
 	if (scope_target_symbol(t, "__jit_debug_descriptor", &sym) == 0)
 		p->jit_descriptor = sym.vaddr + scope_target_info(t)->bias;
@@ -187,7 +189,7 @@ static int attach_some(struct scope_probe *p, struct scope_target *t,
 		sites[m.n] = s;
 		m.site[m.n].offset = s->offset;
 		m.site[m.n].ref_ctr = s->ref_ctr;
-		m.site[m.n++].cookie = s->site;
+		m.site[m.n++].cookie = scope_site_cookie(s);
 	}
 	if (!m.n)
 		return 0;

@@ -15,6 +15,8 @@
 #define GROUP_ATTEMPT "attempt"
 #define GROUP_DIST "dist"
 #define GROUP_PORT "port"
+#define GROUP_TIMER "timer"
+#define GROUP_ETS "ets"
 #define GROUP_NODE "node"
 #define GROUP_STREAM "stream"
 

@@ -117,6 +117,19 @@ enum scope_type {
 	X(DATA, "data", TERM, "the data")                                      \
 	X(LOCAL, "local", TEXT, "address of the port's socket")                \
 	X(PEER_ADDR, "peer", TEXT, "address of the other end")                 \
+	X(AFTER_NS, "after_ns", UINT, "from now until the timer runs out")     \
+	X(AT_MS, "at_ms", TEXT, "when: the node's monotonic time, ms")         \
+	X(TIMER_TYPE, "type", TEXT, "receive: the after of a receive")         \
+	X(LEFT_NS, "left_ns", UINT, "time that the timer had left")            \
+	X(ASYNC, "async", BOOL, "asynchronous: the answer is a message")       \
+	X(FOUND, "found", BOOL, "false: there was no such timer any more")     \
+	X(TABLE, "table", IDENT, "the table: its reference")                   \
+	X(TABLE_ATOM, "table", ATOM, "or its name, of a named one")            \
+	X(TABLE_NAME, "table_name", ATOM, "what it was called when made")      \
+	X(KEY, "key", TERM, "the key")                                         \
+	X(OBJECT, "object", TERM, "the object, or a list of them")             \
+	X(ETS_OP, "op", TEXT, "the function of ets and its arity")             \
+	X(OBJECTS, "objects", UINT, "objects in the list")                     \
 	X(MODULE, "module", TEXT, "the module")                                \
 	X(FUNCTIONS, "functions", UINT, "functions in its code")               \
 	X(CODE_BYTES, "code_bytes", UINT, "bytes of its code")                   \

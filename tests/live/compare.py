@@ -234,6 +234,16 @@ DETAILS = {
     'port.control': ('port', ('op', 'call', 'bytes')),
     'port.input': ('port', ('bytes', 'exit_status', 'peer')),
     'port.output': ('port', ('bytes', 'peer')),
+    'timer.start': ('ref', ('to', 'msg', 'after_ns', 'at_ms', 'type')),
+    'timer.cancel': ('ref', ('async', 'found')),
+    'timer.timeout': ('ref', ('to', 'msg')),
+    'ets.new': ('table', ('op', 'table_name')),
+    'ets.delete_table': ('table', ('op',)),
+    'ets.lookup': ('table', ('op', 'key')),
+    'ets.insert': ('table', ('op', 'objects')),
+    'ets.delete': ('table', ('op', 'key', 'objects')),
+    'ets.update': ('table', ('op', 'key')),
+    'ets.select': ('table', ('op',)),
 }
 
 
@@ -285,7 +295,8 @@ def event_key(ev):
 def fact_key(f):
     t = f['t']
     if t == 'event':
-        return detail_key(f['kind'], f['pid'], f['says'])
+        pid = None if f['pid'] == 'undefined' else f['pid']
+        return detail_key(f['kind'], pid, f['says'])
     if t == 'send':
         return 'msg.send', f['from'], f['to'], f['msg']
     if t == 'recv':

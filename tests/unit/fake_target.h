@@ -146,7 +146,7 @@ unsigned scope_target_scheduler(struct scope_target *target, uint32_t tid,
 
 /* -- what comes out -------------------------------------------------------- */
 
-#define GOT_MAX 32
+#define GOT_MAX 64
 
 static json_t *got[GOT_MAX];
 static unsigned ngot;

@@ -267,6 +267,50 @@ static void make_scheduling(void)
 	ADD_U(ev, ALIAS, 1);
 }
 
+static void make_timers(void)
+{
+	struct scope_event *ev;
+
+	ev = event(SCOPE_KIND_TIMER_START, 10);
+	ADD(ev, TO, pid(12));
+	ADD(ev, MSG, fake_atom(&fake, "tick"));
+	ADD(ev, REF, fake_ref(&fake, 1, 2, 3));
+	ADD_U(ev, AFTER_NS, 1000000);
+	ev = event(SCOPE_KIND_TIMER_CANCEL, 10);
+	ADD(ev, REF, fake_ref(&fake, 1, 2, 3));
+	ADD_U(ev, LEFT_NS, 1000000);
+	ev = event(SCOPE_KIND_TIMER_TIMEOUT, 0);
+	ADD(ev, TO, pid(12));
+	ADD(ev, MSG, fake_atom(&fake, "tick"));
+	ADD(ev, REF, fake_ref(&fake, 1, 2, 3));
+}
+
+static void make_tables(void)
+{
+	struct scope_event *ev;
+
+	ev = event(SCOPE_KIND_ETS_NEW, 10);
+	ADD(ev, TABLE, fake_ref(&fake, 1, 2, 3));
+	ADD(ev, TABLE_NAME, fake_atom(&fake, "cart"));
+	ADD_TEXT(ev, ETS_OP, "new/2");
+	for (unsigned k = SCOPE_KIND_ETS_DELETE_TABLE; k <= SCOPE_KIND_ETS_DELETE;
+	     k++) {
+		ev = event(k, 10);
+		ADD(ev, TABLE_ATOM, fake_atom(&fake, "cart"));
+		if (k == SCOPE_KIND_ETS_INSERT)
+			ADD(ev, OBJECT, fake_int(1));
+		else if (k != SCOPE_KIND_ETS_DELETE_TABLE)
+			ADD(ev, KEY, fake_int(1));
+		ADD_TEXT(ev, ETS_OP, "f/2");
+	}
+	ev = event(SCOPE_KIND_ETS_UPDATE, 10);
+	ADD(ev, TABLE_ATOM, fake_atom(&fake, "cart"));
+	ADD(ev, KEY, fake_int(1));
+	ADD_TEXT(ev, ETS_OP, "update_counter/3");
+	ev = event(SCOPE_KIND_ETS_SELECT, 10);
+	ADD_TEXT(ev, ETS_OP, "select/1");
+}
+
 static void make_ports(void)
 {
 	struct scope_event *ev;
@@ -309,6 +353,8 @@ static int make(void **state)
 	make_scheduling();
 	make_dist();
 	make_ports();
+	make_timers();
+	make_tables();
 	for (size_t i = 0; i < nevents; i++)
 		events[i].image = *fake_image(&fake);
 	return 0;
