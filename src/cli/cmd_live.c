@@ -9,6 +9,7 @@
 #include "beam/redact.h"
 #include "cli/cmd.h"
 #include "cli/exit.h"
+#include "cli/health.h"
 #include "cli/jsonl.h"
 #include "cli/live.h"
 #include "cli/live_conf.h"
@@ -30,6 +31,7 @@ struct session {
 	struct scope_redact *redact; /* borrowed; NULL: nothing to hide */
 	struct scope_vm *vm;	     /* borrowed */
 	struct scope_writer *to; /* owned until the writing begins */
+	struct scope_health *health; /* borrowed; NULL: nobody asks */
 	struct scope_sink *out; /* borrowed */
 	bool has_hints;		/* stderr is for people */
 	struct scope_calibrator *calibrator; /* borrowed; NULL: not needed */
@@ -163,6 +165,7 @@ static struct scope_run_opts run_opts(const struct session *s)
 		.duration_ns = c->duration_ns,
 		.processes = c->processes,
 		.calibrator = s->calibrator,
+		.metrics = s->health ? scope_health_node(s->health, 0) : NULL,
 	};
 }
 
@@ -252,6 +255,30 @@ static int make_writer(const struct scope_live_conf *c,
 	return r;
 }
 
+static int make_health(const struct scope_live_conf *c,
+		       struct scope_health **ret_health, struct scope_err *err)
+{
+	int r;
+
+	if (!c->listen)
+		return 0;
+	r = scope_health_new(1, ret_health);
+	if (r < 0)
+		return scope_fail(err, r, "out of memory");
+	return scope_health_listen(*ret_health, c->listen, c->token_file, err);
+}
+
+static int start_health(const struct scope_live_conf *c,
+			struct scope_health *health, struct scope_err *err)
+{
+	int r = scope_health_start(health, err);
+
+	if (r == 0 && !c->is_quiet)
+		fprintf(stderr, "scope-bpf: http://%s/metrics\n",
+			scope_health_where(health));
+	return r;
+}
+
 static int make_redact(const struct scope_live_conf *c,
 		       struct scope_redact **ret_redact, struct scope_err *err)
 {
@@ -273,6 +300,7 @@ static int part(const struct scope_live_conf *c, const struct scope_writer *to,
 		.has_no_filter = c->has_no_sandbox,
 		.writes_files = to && to->writes_files,
 		.uses_network = to && to->uses_network,
+		.listens = c->listen,
 		.keeps_user = to && to->needs_user,
 		.on_violation = scope_live_rescue,
 	};
@@ -291,6 +319,7 @@ static int watch(const struct scope_live_conf *c, struct scope_err *err)
 	scope_auto(scope_writer) to = NULL;
 	scope_auto(scope_attacher) a = NULL;
 	scope_auto(scope_calibrator) calibrator = NULL;
+	scope_auto(scope_health) health = NULL;
 	scope_auto(scope_target) t = NULL;
 	struct session s = {
 		.conf = c,
@@ -305,12 +334,16 @@ static int watch(const struct scope_live_conf *c, struct scope_err *err)
 	r = make_redact(c, &redact, err);
 	if (r == 0)
 		r = make_writer(c, &to, err);
+	if (r == 0)
+		r = make_health(c, &health, err);
 	if (r < 0)
 		return scope_cmd_complain(r, err);
 	/* What is written to is opened while that is allowed. */
 	s.own_out = is_json && !to ? scope_stream_reopen(STDOUT_FILENO) : -1;
 	r = part(c, to, &a, &calibrator, err);
 	s.calibrator = calibrator;
+	if (r == 0 && health)
+		r = start_health(c, health, err);
 	if (r == 0)
 		r = scope_find_pid(c->target, &pid, err);
 	if (r == 0)
@@ -318,6 +351,7 @@ static int watch(const struct scope_live_conf *c, struct scope_err *err)
 	if (r < 0)
 		return scope_cmd_complain(r, err);
 	s.redact = redact;
+	s.health = health;
 	s.vm = scope_target_vm(t);
 	s.to = scope_take(to);
 	if (is_json)

@@ -21,6 +21,8 @@ enum {
 	OPT_TERMS,
 	OPT_ELIXIR,
 	OPT_TERM_JSON,
+	OPT_LISTEN,
+	OPT_TOKEN_FILE,
 	OPT_TO,
 	OPT_ROTATE,
 	OPT_ROTATE_KEEP,
@@ -55,6 +57,10 @@ const struct scope_opt scope_live_opts[] = {
 			 "Terms in Elixir's syntax" },
 	[OPT_TERM_JSON] = { 0, "term-json", NULL, NULL,
 			    "Terms as tagged JSON objects" },
+	[OPT_LISTEN] = { 0, "listen", "[ADDR:]PORT", NULL,
+			 "Serve /metrics, /healthz and /readyz by HTTP" },
+	[OPT_TOKEN_FILE] = { 0, "token-file", "FILE", NULL,
+			     "The token that /metrics asks for" },
 	[OPT_TO] = { 0, "to", "DEST", "file: unix: tcp: http:// https://",
 		     "Write to a file, unix:, tcp:HOST:PORT or https:// URL" },
 	[OPT_ROTATE] = { 0, "rotate", "SIZE", NULL,
@@ -143,6 +149,8 @@ static int set_dest(struct scope_live_conf *c, long which, const char *value,
 {
 	const char **to = which == OPT_TO	   ? &c->dest.to :
 			  which == OPT_HEADER_FILE ? &c->dest.header_file :
+			  which == OPT_LISTEN	   ? &c->listen :
+			  which == OPT_TOKEN_FILE  ? &c->token_file :
 						     &c->dest.ca_file;
 
 	if (!*value)
@@ -166,6 +174,9 @@ static int finish_dest(struct scope_live_conf *c, struct scope_err *err)
 		return scope_fail(err, -EINVAL,
 				  "--rotate, --header-file and --cacert go with "
 				  "--to");
+	if (c->token_file && !c->listen)
+		return scope_fail(err, -EINVAL,
+				  "--token-file goes with --listen");
 	if (c->has_rotate_keep && !d->rotate_bytes)
 		return scope_fail(err, -EINVAL,
 				  "--rotate-keep goes with --rotate SIZE");
@@ -323,6 +334,8 @@ static int set(void *arg, const struct scope_opt *opt, const char *value,
 		return add_events(c, value, err);
 	case OPT_PROCESS:
 		return add_process(c, value, err);
+	case OPT_LISTEN:
+	case OPT_TOKEN_FILE:
 	case OPT_TO:
 	case OPT_HEADER_FILE:
 	case OPT_CACERT:

@@ -38,6 +38,7 @@ struct scope_live_conf {
 	bool has_syntax, has_rotate_keep;
 	bool wants_json, is_strict, is_quiet, has_no_sandbox;
 	unsigned verbose;
+	const char *listen, *token_file; /* NULL: no HTTP server, no token */
 	struct scope_dest dest; /* dest.to NULL: the standard output */
 	size_t nredacts;
 	const char *redacts[SCOPE_REDACTS_MAX]; /* rules, as given */

@@ -55,6 +55,12 @@ static const char *const network[] = {
 	"recvmmsg", "mmap", "mprotect",
 };
 
+/* A socket that listens already. */
+static const char *const listening[] = {
+	"accept", "accept4", "setsockopt", "getsockopt", "getsockname",
+	"getpeername", "shutdown",
+};
+
 /* What a terminal is asked, and told; not to take input that nobody typed. */
 static const unsigned long terminal[] = {
 	TCGETS, TCSETS, TCSETSW, TCSETSF, TCFLSH, TIOCGWINSZ, TIOCGPGRP,
@@ -177,6 +183,8 @@ static int add_filter(const struct scope_sandbox_opts *opts)
 	    (opts->writes_files ? add_table(ctx, files) : add_files(ctx)) |
 	    (opts->uses_network ? add_table(ctx, network) :
 				  add_no_network(ctx));
+	if (opts->listens)
+		r |= add_table(ctx, listening);
 	(void)sigemptyset(&sa.sa_mask);
 	if (r == 0 && sigaction(SIGSYS, &sa, NULL) == 0)
 		r = seccomp_load(ctx);

@@ -21,6 +21,7 @@
 struct scope_sandbox_opts {
 	bool has_no_filter;	  /* give up rights alone */
 	bool writes_files;	  /* files can be made, renamed and removed */
+	bool listens;	   /* on a socket that is there already */
 	bool uses_network;	  /* sockets, and what finds hosts by name */
 	bool keeps_user;	  /* root's files stay within reach */
 	void (*on_violation)(void); /* from a signal handler; may be NULL */

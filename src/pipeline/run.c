@@ -9,6 +9,7 @@
 
 #include "base/time.h"
 #include "pipeline/decode.h"
+#include "pipeline/meter.h"
 #include "pipeline/order.h"
 #include "pipeline/report.h"
 #include "probe/calibrate.h"
@@ -306,6 +307,21 @@ static void batch_done(void *arg, struct scope_batch *b)
 	scope_reader_put(r->reader, b);
 }
 
+static void measure(struct run *r)
+{
+	const struct scope_meter m = {
+		.target = r->t,
+		.probe = r->probe,
+		.totals = &r->totals,
+		.kinds = r->opts->kinds,
+		.out_of_set = r->out_of_set,
+		.late = scope_order_late(r->order),
+	};
+
+	if (r->opts->metrics)
+		scope_meter_update(&m, r->opts->metrics);
+}
+
 static void tick(struct run *r, uint64_t *last)
 {
 	uint64_t now = scope_now_ns();
@@ -320,6 +336,7 @@ static void tick(struct run *r, uint64_t *last)
 	if (r->refused_since)
 		tell_refused(r);
 	note_lost_later(r);
+	measure(r);
 	if (r->sink->tick)
 		r->sink->tick(r->sink, now);
 }
@@ -459,6 +476,9 @@ static int start(struct run *r, struct scope_err *err)
 	scope_report_attach(&r->report, &ev, r->t, r->probe, r->opts->kinds,
 			    r->begun_ns, r->wall_offset_ns);
 	emit(r, &ev);
+	measure(r);
+	if (r->opts->metrics)
+		scope_meter_begin(r->t, r->opts->metrics);
 	say(r, "reading processes");
 	rc = scope_decoder_introduce(r->decoder, r->begun_ns, err);
 	/* A node that ends right now is told by the reader. */
@@ -492,6 +512,8 @@ int scope_run(struct scope_target *t, const struct scope_run_opts *opts,
 				"the process that attaches has ended, and its "
 				"probes with it: the stream stops before its "
 				"time");
+	if (opts->metrics)
+		scope_meter_end(opts->metrics);
 	*ret_totals = r->totals;
 	scope_reader_free(r->reader);
 	scope_order_free(r->order);

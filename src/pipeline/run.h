@@ -15,6 +15,7 @@
 #define SCOPE_PIPELINE_RUN_H
 
 #include "base/err.h"
+#include "export/metrics.h"
 #include "target/target.h"
 #include "wire/event.h"
 
@@ -28,6 +29,7 @@ struct scope_run_opts {
 	const char *const *processes; /* pids "<0.1.0>" or names; NULL-ended */
 	struct scope_calibrator *calibrator; /* see probe.h; borrowed; or NULL */
 	unsigned tick_ms;	/* how often the sink's tick is called; 0: 250 */
+	struct scope_metrics *metrics; /* kept up to date; NULL: none */
 	/* Progress for people, one line, no newline; may be NULL. */
 	void (*progress)(void *arg, const char *text);
 	void *progress_arg;

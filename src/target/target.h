@@ -75,6 +75,18 @@ unsigned scope_target_slot(const struct scope_target *t);
 /* The number of the socket that a descriptor of the node's is; 0: none. */
 uint64_t scope_target_socket(const struct scope_target *t, int fd);
 
+/* Numbers about the node, without any probe. Cheap: some reads. */
+#define SCOPE_GAUGE_UNKNOWN UINT64_MAX /* can't be read */
+struct scope_gauges {
+	uint64_t processes, process_limit; /* Erlang's */
+	uint64_t ports, port_limit;
+	uint64_t atoms, atom_limit;
+	uint64_t cpu_ns;	 /* of all threads, so far */
+	uint64_t resident_bytes;
+	uint64_t started_ns;	 /* since boot */
+};
+void scope_target_gauges(struct scope_target *t, struct scope_gauges *ret);
+
 /* A pidfd: readable once the node is gone. Borrowed. */
 int scope_target_pidfd(const struct scope_target *t);
 

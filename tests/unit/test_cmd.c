@@ -173,6 +173,8 @@ static void wrong_usage_is_told(void **state)
 		{ "scope-bpf -f x", "-f is not available" },
 		{ "scope-bpf --to=", "--to needs a value" },
 		{ "scope-bpf --to a --to b", "one --to" },
+		{ "scope-bpf --token-file f", "goes with --listen" },
+		{ "scope-bpf --listen 1 --listen 2", "one --listen" },
 		{ "scope-bpf --rotate 1M", "go with --to" },
 		{ "scope-bpf --cacert f", "go with --to" },
 		{ "scope-bpf --to a --rotate 1K", "64K" },

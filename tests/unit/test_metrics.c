@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* The text for Prometheus. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "export/metrics.h"
+
+static char text[1 << 16];
+
+static const char *put(const struct scope_metrics *const *nodes, size_t n)
+{
+	struct scope_buf b = scope_buf_of(text, sizeof(text) - 1);
+
+	scope_metrics_put(nodes, n, &b);
+	assert_false(b.full);
+	return scope_buf_str(&b);
+}
+
+static bool has(const char *line)
+{
+	char with[512];
+
+	(void)snprintf(with, sizeof(with), "\n%s\n", line);
+	return strstr(text, with);
+}
+
+static void numbers_are_told(void **state)
+{
+	static struct scope_metrics m = {
+		.attached_ns = 1,
+		.os_pid = 42,
+		.node = "shop@host",
+		.otp = "27",
+		.pod = "abc-1",
+		.processes = 7,
+		.atoms = SCOPE_METRICS_UNKNOWN,
+		.node_cpu_ns = 61500000000,
+	};
+	const struct scope_metrics *nodes[] = { &m };
+
+	(void)state;
+	m.delivered[SCOPE_KIND_MSG_SEND] = 5;
+	m.lost[SCOPE_LOSS_RING][SCOPE_KIND_MSG_SEND] = 3;
+	m.lost[SCOPE_LOSS_KERNEL][SCOPE_KIND_NONE] = 2;
+	(void)put(nodes, 1);
+#define L "{node=\"shop@host\",os_pid=\"42\",pod_uid=\"abc-1\""
+	assert_true(has("scope_bpf_up" L ",otp=\"27\"} 1"));
+	assert_true(has("scope_bpf_events_delivered_total" L
+			",kind=\"msg.send\"} 5"));
+	assert_true(has("scope_bpf_events_lost_total" L
+			",kind=\"msg.send\",cause=\"ring_full\"} 3"));
+	assert_true(has("scope_bpf_events_lost_total" L
+			",kind=\"unknown\",cause=\"kernel_missed\"} 2"));
+	assert_true(has("beam_processes" L "} 7"));
+	assert_true(has("beam_cpu_seconds_total" L "} 61.500000000"));
+	/* What can't be read is not there. */
+	assert_null(strstr(text, "beam_atoms{"));
+}
+
+static void names_are_escaped(void **state)
+{
+	static struct scope_metrics m = { .os_pid = 1, .node = "a\"b\\c\nd@h" };
+	const struct scope_metrics *nodes[] = { &m };
+
+	(void)state;
+	(void)put(nodes, 1);
+	assert_true(has("scope_bpf_up{node=\"a\\\"b\\\\c\\nd@h\",os_pid=\"1\"} 0"));
+	/* One that is not watched has no numbers. */
+	assert_null(strstr(text, "beam_processes{"));
+}
+
+/* Each line is a comment or a sample, and no family comes twice. */
+static void the_text_is_well_formed(void **state)
+{
+	static struct scope_metrics a = { .attached_ns = 1, .node = "a@h" };
+	static struct scope_metrics b = { .attached_ns = 1, .node = "b@h" };
+	const struct scope_metrics *nodes[] = { &a, &b };
+	unsigned families = 0, types = 0;
+
+	(void)state;
+	a.emitted[SCOPE_KIND_GC_END] = b.emitted[SCOPE_KIND_GC_END] = 1;
+	(void)put(nodes, 2);
+	for (char *line = text; *line;) {
+		char *end = strchr(line, '\n'), name[128];
+		int n = 0;
+
+		assert_non_null(end);
+		*end = '\0';
+		if (sscanf(line, "# HELP %127s %n", name, &n) == 1) {
+			assert_true(line[n] != '\0');
+			families++;
+		} else if (sscanf(line, "# TYPE %127s", name) == 1) {
+			types++;
+		} else {
+			unsigned long long v;
+			char *brace = strstr(line, "} ");
+
+			assert_non_null(brace);
+			assert_int_equal(sscanf(brace + 2, "%llu", &v), 1);
+		}
+		line = end + 1;
+	}
+	assert_int_equal(families, types);
+	assert_in_range(families, 10, 100);
+}
+
+static void too_small_a_buffer_says_so(void **state)
+{
+	static struct scope_metrics m = { .attached_ns = 1 };
+	const struct scope_metrics *nodes[] = { &m };
+	struct scope_buf b = scope_buf_of(text, 100);
+
+	(void)state;
+	scope_metrics_put(nodes, 1, &b);
+	assert_true(b.full);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(numbers_are_told),
+		cmocka_unit_test(names_are_escaped),
+		cmocka_unit_test(the_text_is_well_formed),
+		cmocka_unit_test(too_small_a_buffer_says_so),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
