@@ -288,7 +288,7 @@ static const struct scope_layout otp29 = {
 		.export_fun = SCOPE_NO, .record = 7, .fun_ref = SCOPE_NO,
 	},
 
-	.p_size = 768, .ch_functions = 152, .inet_remote = SCOPE_NO,
+	.p_size = 768, .ch_functions = 152, .inet_remote = 200,
 	.inet_tagged = 1,
 
 	/* dispatch 0, pend_purge_address 32, module 40, uniq 48, arity 64,
