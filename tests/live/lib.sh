@@ -292,6 +292,12 @@ scenarios() {
 	done
 }
 
+# Whether a scenario is among those that run when none is named.
+is_usual() { # NAME[@OTP]
+	local words=${on_two//[[:space:]]/ }
+	[[ " $words " != *" ${1%@*} "* || $1 != *@* || " $two_otps " == *" ${1#*@} "* ]]
+}
+
 # End what a scenario has started, newest first, and remove its folders.
 tidy() {
 	local i pid
@@ -367,7 +373,9 @@ main() {
 		exit 0
 	fi
 	for name in $all; do
-		[ $# -gt 0 ] || picked+=("$name")
+		if [ $# -eq 0 ] && is_usual "$name"; then
+			picked+=("$name")
+		fi
 		for want; do
 			# shellcheck disable=SC2053 # a glob
 			if [[ $name == $want || ${name%@*} == $want ]]; then
