@@ -10,7 +10,8 @@
  *   replies to an alias      erts_proc_sig_send_to_alias ─ signal ─ queue
  *   that and priority, OTP 29  erts_proc_sig_send_altact_msg ─ signal ─ queue
  *   messages from other nodes  erts_queue_dist_message, and for an alias
- *                              erts_proc_sig_send_dist_to_alias (not decoded)
+ *                              erts_proc_sig_send_dist_to_alias; OTP 29
+ *                              erts_proc_sig_send_dist_altact_msg (not decoded)
  *
  * A message to a process that is exiting is dropped by these functions; so is
  * its event. Cost a hit: README.md.
@@ -292,10 +293,16 @@ int on_send(struct scope_regs *ctx)
 				  SCOPE_ARG6(ctx), 0, SCOPE_SITE_QUEUE_DIST);
 		break;
 	case SCOPE_SITE_ALIAS_DIST: {
-		u64 alias = SCOPE_ARG2(ctx);
+		u64 to = SCOPE_ARG2(ctx), alias = 0;
 
-		send_dist(word((alias & ~7ull) + config.layout.ref_pid),
-			  SCOPE_ARG3(ctx), SCOPE_ARG1(ctx), alias,
+		/* OTP 29 brings messages with priority to a pid this way. */
+		if (!is_pid(to)) {
+			alias = to;
+			to = word((to & ~7ull) + config.layout.ref_pid);
+		} else if (!is_there(to)) {
+			break;
+		}
+		send_dist(to, SCOPE_ARG3(ctx), SCOPE_ARG1(ctx), alias,
 			  SCOPE_SITE_ALIAS_DIST);
 		break;
 	}

@@ -114,7 +114,9 @@ enum scope_site {
 	/* the call of erts_decode_dist_ext(factory, edep, kill) in
 	 * erts_net_message: once for each signal, when all of it is there */
 	SCOPE_SITE_DIST_RECEIVE,
-	/* erts_proc_sig_send_dist_to_alias(from, alias, edep, hfrag, token) */
+	/* erts_proc_sig_send_dist_to_alias(from, alias, edep, hfrag, token); from
+	 * OTP 29 on erts_proc_sig_send_dist_altact_msg(from, to, edep, hfrag,
+	 * token, prio), where `to` may be a pid */
 	SCOPE_SITE_ALIAS_DIST,
 	/* erts_set_dist_entry_connected(dep, cid, flags) */
 	SCOPE_SITE_CONNECTED,

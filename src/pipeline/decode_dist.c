@@ -11,7 +11,7 @@
 #define TEXT_BYTES 16384
 
 /* What follows the control part. */
-enum payload { NONE, MSG, REASON, ARGS };
+enum payload { NONE, MSG, REASON, ARGS, BY_FLAGS };
 
 /* Which elements (1..) of the control tuple are what; 0: it has none. */
 struct op {
@@ -51,12 +51,15 @@ static const struct op ops[] = {
 	[34] = { "ALIAS_SEND_TT", 4, 2, 3, 0, 0, 0, 0, MSG },
 	[35] = { "UNLINK_ID", 4, 3, 4, 0, 0, 0, 0, NONE },
 	[36] = { "UNLINK_ID_ACK", 4, 3, 4, 0, 0, 0, 0, NONE },
+	[37] = { "ALTACT_SIG_SEND", 4, 3, 4, 0, 0, 0, 0, BY_FLAGS },
 };
 #define OPS (sizeof(ops) / sizeof(*ops))
+#define ALTACT_EXIT 16 /* its second element: ERTS_DOP_ALTACT_SIG_FLG_EXIT */
 
 /* What a control tuple says: words, 0 where it has none. */
 struct control {
 	const struct op *op; /* NULL: it is none that is known */
+	enum payload payload;
 	uint64_t from, to, ref, reason, child;
 	struct scope_mfa mfa;
 };
@@ -78,6 +81,10 @@ static struct control control_of(const struct scope_image *im, uint64_t tuple)
 	    arity < ops[op >> 4].arity)
 		return c;
 	c.op = &ops[op >> 4];
+	c.payload = c.op->payload;
+	if (c.payload == BY_FLAGS)
+		c.payload = element(im, tuple, 2) >> 4 & ALTACT_EXIT ? REASON :
+								       MSG;
 	c.from = element(im, tuple, c.op->from);
 	c.to = element(im, tuple, c.op->to);
 	c.ref = element(im, tuple, c.op->ref);
@@ -110,7 +117,7 @@ static void add_control(struct scope_decoder *d, struct scope_event *ev,
 			const struct control *c, uint64_t peer, uint64_t msg)
 {
 	bool terms = d->opts.term_words;
-	uint64_t reason = c->op && c->op->payload == REASON ? msg : c->reason;
+	uint64_t reason = c->payload == REASON ? msg : c->reason;
 
 	if (peer)
 		add_term(ev, SCOPE_FIELD_PEER, peer);
@@ -134,11 +141,11 @@ static void add_control(struct scope_decoder *d, struct scope_event *ev,
 		mfa.arity >>= 4;
 		add_mfa(ev, SCOPE_FIELD_MFA, &mfa);
 	}
-	if (terms && c->op->payload == ARGS)
+	if (terms && c->payload == ARGS)
 		add_term(ev, SCOPE_FIELD_ARGS, msg);
-	if (terms && c->op->payload == MSG)
+	if (terms && c->payload == MSG)
 		add_term(ev, SCOPE_FIELD_MSG, msg);
-	if (terms && (c->op->payload == REASON || reason))
+	if (terms && (c->payload == REASON || reason))
 		add_term(ev, SCOPE_FIELD_REASON, reason);
 	if (terms && c->ref)
 		add_term(ev, SCOPE_FIELD_REF, c->ref);
@@ -251,7 +258,7 @@ void scope_decode_dist_receive(struct scope_decoder *d,
 		/* The numbers of pids and references are to be there. */
 		copy(d, &d->etf->image, ctl, CONTROL_WORDS);
 	}
-	if (c.op && c.op->payload != NONE && d->opts.term_words) {
+	if (c.payload != NONE && d->opts.term_words) {
 		msg = scope_etf_next(d->etf);
 		copy(d, &d->etf->image, msg, d->opts.term_words);
 	}

@@ -71,6 +71,8 @@ static const struct source sources[] = {
 	  false, 29, 0, "erts_proc_sig_send_altact_msg" },
 	{ SCOPE_SITE_ALIAS_DIST, SCOPE_PROG_SEND, SCOPE_GROUP_SEND, K(MSG_SEND),
 	  4, false, 24, 28, "erts_proc_sig_send_dist_to_alias" },
+	{ SCOPE_SITE_ALIAS_DIST, SCOPE_PROG_SEND, SCOPE_GROUP_SEND, K(MSG_SEND),
+	  4, false, 29, 0, "erts_proc_sig_send_dist_altact_msg" },
 	{ SCOPE_SITE_RECEIVE, SCOPE_PROG_RECEIVE, SCOPE_GROUP_RECEIVE,
 	  K(MSG_RECEIVE), 1, false, 24, 0, "~beam_jit_remove_message" },
 	{ SCOPE_SITE_SAVE_MESSAGE, SCOPE_PROG_RECEIVE_SAVED,
@@ -93,9 +95,9 @@ static const struct source sources[] = {
 	{ SCOPE_SITE_JIT_CODE, SCOPE_PROG_CODE, SCOPE_GROUP_CODE,
 	  K(CODE_UNLOAD), 0, false, 26, 0, "__jit_debug_register_code" },
 	{ SCOPE_SITE_DIST_SEND, SCOPE_PROG_DIST, SCOPE_GROUP_DIST, K(DIST_SEND),
-	  1, false, 24, 28, "erts_encode_ext_dist_header_setup" },
+	  1, false, 0, 0, "erts_encode_ext_dist_header_setup" },
 	{ SCOPE_SITE_DIST_RECEIVE, SCOPE_PROG_DIST, SCOPE_GROUP_DIST,
-	  K(DIST_RECEIVE), 2, false, 24, 28, "erts_decode_dist_ext" },
+	  K(DIST_RECEIVE), 2, false, 0, 0, "erts_decode_dist_ext" },
 	{ SCOPE_SITE_CONNECTED, SCOPE_PROG_NODE, SCOPE_GROUP_PROC,
 	  K(DIST_NODE_UP), 3, false, 0, 0, "erts_set_dist_entry_connected" },
 	{ SCOPE_SITE_THIS_NODE, SCOPE_PROG_NODE, SCOPE_GROUP_PROC,
@@ -404,15 +406,36 @@ static int received_call(const struct scope_target *t, const char *callee,
 	return 0;
 }
 
+/* What a function that leads to one other only is a beginning of: compilers part
+ * what is rarely gone through from the rest. */
+static int rest_of(const struct scope_target *t, struct scope_symbol *fn)
+{
+	const uint8_t *code = scope_target_text(t, fn->vaddr, fn->size);
+	uint64_t to = code ? scope_site_leads_to(code, fn->size, fn->vaddr) : 0;
+
+	return to ? function_at(t, to, fn->name, fn->how, fn) : -ENOENT;
+}
+
+static size_t calls_in(const struct scope_target *t,
+		       const struct scope_symbol *fn, uint64_t to,
+		       uint64_t calls[CALLS_MAX])
+{
+	const uint8_t *code = scope_target_text(t, fn->vaddr, fn->size);
+
+	return code ? scope_site_calls(code, fn->size, fn->vaddr, to, calls,
+				       CALLS_MAX) :
+		      0;
+}
+
 /* The calls of `callee` in `caller`, each of which is a site: a call is
  * emulated, and its arguments are in place. */
 static int add_calls(const struct scope_target *t, const struct source *src,
 		     const char *caller, const char *callee,
-		     struct scope_sites *out, const char **ret_what)
+		     struct scope_sites *out, const char **ret_what,
+		     enum scope_how *ret_how)
 {
 	struct scope_symbol sym, to;
 	uint64_t calls[CALLS_MAX];
-	const uint8_t *code;
 	size_t n;
 
 	*ret_what = callee;
@@ -421,12 +444,13 @@ static int add_calls(const struct scope_target *t, const struct source *src,
 	*ret_what = caller;
 	if (scope_target_symbol(t, caller, &sym) < 0)
 		return -ENOENT;
-	code = scope_target_text(t, sym.vaddr, sym.size);
-	n = code ? scope_site_calls(code, sym.size, sym.vaddr, to.vaddr, calls,
-				    CALLS_MAX) :
-		   0;
+	sym.name = caller;
+	n = calls_in(t, &sym, to.vaddr, calls);
+	if (!n && rest_of(t, &sym) == 0)
+		n = calls_in(t, &sym, to.vaddr, calls);
 	if (!n || n > CALLS_MAX || out->n + n > SCOPE_SITES_MAX)
 		return -ENOENT;
+	*ret_how = sym.how > to.how ? sym.how : to.how;
 	for (size_t i = 0; i < n; i++) {
 		struct scope_attach_site *s = &out->site[out->n++];
 
@@ -682,10 +706,10 @@ static int add_source(struct scope_target *t, const struct source *src,
 		return add(t, src, &sym, out);
 	case SCOPE_SITE_DIST_SEND:
 		return add_calls(t, src, "erts_dsig_send", src->symbol, out,
-				 ret_what);
+				 ret_what, ret_how);
 	case SCOPE_SITE_DIST_RECEIVE:
 		return add_calls(t, src, "erts_net_message", src->symbol, out,
-				 ret_what);
+				 ret_what, ret_how);
 	case SCOPE_SITE_START_TIMER_3:
 	case SCOPE_SITE_START_TIMER_4:
 	case SCOPE_SITE_SEND_AFTER_3:

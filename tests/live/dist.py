@@ -41,6 +41,11 @@ def differences(what, want, have):
         yield f'{what}: extra {n} times {str(key)[:300]}'
 
 
+def is_reply(msg):
+    """Of a gen_server: {[alias|Ref],Reply}, or {Ref,Reply}."""
+    return msg.startswith(('{[alias|#Ref<', '{#Ref<'))
+
+
 def expected_text(msg):
     """{cut,<<"…">>} is what is noted of a long binary."""
     msg = re.sub(r'\{cut,<<"(\w{64})">>\}', r'<<"\1"...>>', msg)
@@ -82,8 +87,10 @@ def main():
     for f in facts:
         if f['t'] == 'ops':
             ops[f['op']] += f['n']
-    have = collections.Counter(e['op'] for e in mine if e['op'] in ops and
-                               e.get('to') != 'net_kernel')
+    # What asks for an answer has a number, where both know that.
+    have = collections.Counter(e['op'].removesuffix('_ID') for e in mine
+                               if e.get('to') != 'net_kernel')
+    have = collections.Counter({op: have[op] for op in ops})
     faults += differences('signals of the driver', ops, have)
 
     got = [e for e in driver.events if e['kind'] == 'dist.receive' and e.get('pid') == me]
@@ -91,15 +98,17 @@ def main():
                                for f in facts if f['t'] == 'received')
     have = collections.Counter((e['op'], e['from'], text(e)) for e in got
                                if e['op'] == 'SEND_SENDER')
-    have = collections.Counter({k: v for k, v in have.items() if k in want or 'alias' not in k[2]})
+    have = collections.Counter({k: v for k, v in have.items() if k in want or not is_reply(k[2])})
     faults += differences('sent to the driver', want, have)
     calls = sum(e['op'] == 'REG_SEND' and e['to'] == 'dist_server' and 'gen_call' in e['msg']
                 for e in mine)
-    replies = sum(e['kind'] == 'msg.send' and 'dist' in e and e.get('to') == me and 'alias' in e
-                  for e in driver.events)
-    expect = sum(f['n'] for f in facts if f['t'] == 'calls')
-    if (calls, replies) != (expect, expect):
-        faults.append(f'{calls} calls and {replies} replies instead of {expect}')
+    replies = [bool(e.get('alias')) for e in driver.events
+               if e['kind'] == 'msg.send' and 'dist' in e and e.get('to') == me and
+               is_reply(e.get('msg', ''))]
+    expect = [f['aliases'] for f in facts if f['t'] == 'calls' for _ in range(f['n'])]
+    if calls != len(expect) or replies != expect:
+        faults.append(f'{calls} calls and {len(replies)} replies, {sum(replies)} to aliases, '
+                      f'instead of {len(expect)}, {sum(expect)} to aliases')
 
     want = collections.Counter((f['kind'], f['peer'], f.get('reason')) for f in facts
                                if f['t'] == 'node')

@@ -95,6 +95,20 @@ static void what_comes_in_is_decoded(void **state)
 	assert_int_equal(receive("68 04 61 03 " THERE HERE "52 02"), 0);
 	is(0, "op", "\"EXIT\"");
 	is(0, "reason", "\"shop\"");
+	/* {37, Flags, From, To}, and what the flags say; with a token, too. */
+	forget();
+	assert_int_equal(receive("68 04 61 25 61 01 " THERE HERE "61 05"), 0);
+	is(0, "op", "\"ALTACT_SIG_SEND\"");
+	is(0, "pid", "\"<0.85.0>\"");
+	is(0, "from", there());
+	is(0, "msg", "\"5\"");
+	is(0, "reason", NULL);
+	forget();
+	assert_int_equal(receive("68 05 61 25 61 13 " THERE HERE "6a 52 02"),
+			 0);
+	is(0, "op", "\"ALTACT_SIG_SEND\"");
+	is(0, "reason", "\"shop\"");
+	is(0, "msg", NULL);
 	/* {29, ReqId, From, GroupLeader, {M,F,A}, Opts}, Args */
 	forget();
 	assert_int_equal(receive("68 06 61 1d "

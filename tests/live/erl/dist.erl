@@ -93,8 +93,11 @@ calls(Peer) ->
      || N <- lists:seq(2, 40, 2)],
     note({as, [{t, ops}, {op, 'MONITOR_P'}, {n, 20}]}),
     note({as, [{t, ops}, {op, 'DEMONITOR_P'}, {n, 20}]}),
-    %% The calls; the replies go to aliases.
-    note({as, [{t, calls}, {n, 20}]}),
+    %% The calls; the replies go to aliases, where both know them.
+    Other = erpc:call(Peer, erlang, system_info, [otp_release]),
+    note({as, [{t, ops}, {op, 'SPAWN_REQUEST'}, {n, 1}]}),
+    HasAliases = min(Other, erlang:system_info(otp_release)) >= "24",
+    note({as, [{t, calls}, {n, 20}, {aliases, HasAliases}]}),
     gen_server:cast({dist_server, Peer}, {nothing, "much"}).
 
 processes(Peer) ->
@@ -114,7 +117,7 @@ processes(Peer) ->
     receive {'DOWN', R, process, P3, {over, here}} -> ok end,
     note({as, [{t, ops}, {op, 'SPAWN_REQUEST'}, {n, 3}]}),
     note({as, [{t, ops}, {op, 'LINK'}, {n, 1}]}),
-    note({as, [{t, ops}, {op, 'UNLINK_ID'}, {n, 1}]}),
+    note({as, [{t, ops}, {op, 'UNLINK'}, {n, 1}]}),
     note({as, [{t, ops}, {op, 'MONITOR_P'}, {n, 1}]}),
     note({as, [{t, ops}, {op, 'GROUP_LEADER'}, {n, 1}]}),
     note({as, [{t, ops}, {op, 'PAYLOAD_EXIT2'}, {n, 2}]}),
