@@ -300,15 +300,15 @@ void scope_reader_free(struct scope_reader *r)
 struct scope_batch *scope_reader_get(struct scope_reader *r,
 				     unsigned timeout_ms)
 {
-	struct scope_batch *b = scope_ring_get(&r->full);
 	struct pollfd fd = { .fd = r->full_fd, .events = POLLIN };
+	struct scope_batch *b;
 	uint64_t n;
 
-	if (b)
-		return b;
-	if (poll(&fd, 1, (int)timeout_ms) > 0)
+	/* What was told may be a batch that was taken before it was looked at. */
+	while (!(b = scope_ring_get(&r->full)) &&
+	       poll(&fd, 1, (int)timeout_ms) > 0)
 		(void)!read(r->full_fd, &n, sizeof(n));
-	return scope_ring_get(&r->full);
+	return b;
 }
 
 void scope_reader_put(struct scope_reader *r, struct scope_batch *b)
