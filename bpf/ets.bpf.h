@@ -2,20 +2,19 @@
 /*
  * ets.*: the BIFs of ets, at the entries of their C functions, where all calls
  * come by, compiled ones and others: one trap each, but two for ets:new/2, whose
- * table is known when it returns.
+ * table is known when it returns, and with the interpreter.
  *
  * A BIF that has worked long, or whose table is busy with another's long work,
  * lets others run and is called again (erl_db.c: BIF_TRAP_EXPORT): that is the
  * same call, and is not told again. It is one when the process says that it was
  * sent on (freason TRAP) to just where the function is called from, which is not
- * compiled code.
+ * compiled code. The interpreter's: below.
  */
 #ifndef SCOPE_BPF_ETS_H
 #define SCOPE_BPF_ETS_H
 
 #include "scope/ets.h"
 #include "timer.bpf.h"
-
 
 /* What the JIT puts between a function's start and its call of a BIF. */
 #define STUB_BYTES 64
@@ -55,22 +54,19 @@ static __always_inline u64 list_length(u64 list)
 	return (l.list & 0x3f) == 0x3b ? l.n : 0;
 }
 
-SEC("uprobe")
-int on_ets(struct scope_regs *ctx)
+static __always_inline int ets_call(struct scope_regs *ctx, u32 site)
 {
 	u64 op = (bpf_get_attach_cookie(ctx) >> SCOPE_COOKIE_ARG) & 63;
-	u64 p = SCOPE_ARG1(ctx), args = SCOPE_ARG2(ctx);
-	u64 ts = bpf_ktime_get_ns(), pid = word(p), a[2] = {};
+	u64 args = SCOPE_ARG2(ctx), ts = bpf_ktime_get_ns();
+	u64 pid = word(SCOPE_ARG1(ctx)), a[2] = {};
 	u32 kind = ets_bifs[op].kind, takes = ets_bifs[op].takes;
 	struct scratch *s;
 
-	if (!in_set(pid, 0) || is_again(ctx, p))
-		return 0;
 	if (bpf_probe_read_user(a, sizeof(a), (void *)args)) {
 		count_unread(kind, ts);
 		return 0;
 	}
-	s = begin(kind, SCOPE_SITE_ETS, ts);
+	s = begin(kind, site, ts);
 	if (!s)
 		return 0;
 	s->rec.pid = pid;
@@ -86,6 +82,66 @@ int on_ets(struct scope_regs *ctx)
 	if ((a[0] & 3) == 2 && takes != SCOPE_ETS_REST)
 		ref_words(s, a[0]);
 	finish(s);
+	return 0;
+}
+
+SEC("uprobe")
+int on_ets(struct scope_regs *ctx)
+{
+	u64 p = SCOPE_ARG1(ctx);
+
+	if (!in_set(word(p), 0) || is_again(ctx, p))
+		return 0;
+	return ets_call(ctx, SCOPE_SITE_ETS);
+}
+
+/*
+ * The interpreter calls all from one place, and tells no other call from one
+ * that goes on. So what a BIF returned is looked at: when it lets others run, it
+ * says where it is called again from, which is nothing else before.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, u64); /* process */
+	__type(value, u64); /* the instruction that calls it again */
+} sent_on SEC(".maps");
+
+SEC("uprobe")
+int on_ets_23(struct scope_regs *ctx)
+{
+	struct bif_call c = { .ts = bpf_ktime_get_ns() };
+	u64 pid, *to;
+
+	c.a[0] = SCOPE_ARG1(ctx);
+	pid = word(c.a[0]);
+	if (!in_set(pid, 0))
+		return 0;
+	bif_entered(SCOPE_SITE_ETS_23, SCOPE_KIND_NONE, &c);
+	to = bpf_map_lookup_elem(&sent_on, &pid);
+	if (to) {
+		u64 at = *to;
+
+		bpf_map_delete_elem(&sent_on, &pid);
+		if (at == SCOPE_ARG3(ctx))
+			return 0;
+	}
+	return ets_call(ctx, SCOPE_SITE_ETS_23);
+}
+
+SEC("uprobe")
+int on_ets_23_return(struct scope_regs *ctx)
+{
+	const volatile struct scope_layout *l = &config.layout;
+	u64 ret = SCOPE_RET(ctx), pid, at;
+	struct bif_call c;
+
+	if (!bif_returned(SCOPE_SITE_ETS_23, &c) || ret ||
+	    half(c.a[0] + l->p_freason) != l->trap)
+		return 0;
+	pid = word(c.a[0]);
+	at = word(c.a[0] + l->p_i);
+	bpf_map_update_elem(&sent_on, &pid, &at, BPF_ANY);
 	return 0;
 }
 

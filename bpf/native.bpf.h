@@ -35,13 +35,18 @@ int on_native(struct scope_regs *ctx)
 	u64 p, mfa;
 
 	switch (site) {
-	case SCOPE_SITE_CALL_BIF:
-		p = SCOPE_ARG1(ctx);
-		mfa = word(p + config.layout.p_current);
-		break;
 	case SCOPE_SITE_CALL_NIF:
 		p = SCOPE_ARG1(ctx);
 		mfa = SCOPE_ARG2(ctx) - 24;
+		break;
+	case SCOPE_SITE_CALL_BIF:
+	case SCOPE_SITE_CALL_BIF_23:
+		p = SCOPE_ARG1(ctx);
+		mfa = word(p + config.layout.p_current);
+		break;
+	case SCOPE_SITE_CALL_NIF_23:
+		p = SCOPE_ARG2(ctx);
+		mfa = word(p + config.layout.p_current);
 		break;
 	default:
 		p = SCOPE_ARG2(ctx);
@@ -61,8 +66,7 @@ int on_native(struct scope_regs *ctx)
 	return 0;
 }
 
-SEC("uprobe")
-int on_native_return(struct scope_regs *ctx)
+static __always_inline int native_done(struct scope_regs *ctx)
 {
 	u64 site = bpf_get_attach_cookie(ctx), key = native_key(site);
 	u64 now = bpf_ktime_get_ns();
@@ -82,6 +86,19 @@ int on_native_return(struct scope_regs *ctx)
 	}
 	(void)bpf_map_delete_elem(&natives, &key);
 	return 0;
+}
+
+SEC("uprobe")
+int on_native_return(struct scope_regs *ctx)
+{
+	return native_done(ctx);
+}
+
+/* In the midst of the function that made the call. */
+SEC("uprobe")
+int on_native_done(struct scope_regs *ctx)
+{
+	return native_done(ctx);
 }
 
 #endif

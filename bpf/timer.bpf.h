@@ -169,7 +169,7 @@ int on_timer_return(struct scope_regs *ctx)
 	return 0;
 }
 
-/* ErtsBifTimer (erl_hl_timer.c; the same in OTP 25 and 27): head {roflgs,
+/* ErtsBifTimer (erl_hl_timer.c; the same in OTP 23 to 29): head {roflgs,
  * refc, next, receiver}, a union, then state, three numbers of the reference,
  * two places in trees, message. */
 #define TM_RECEIVER 16
@@ -238,6 +238,8 @@ int on_timer(struct scope_regs *ctx)
 		return 0;
 	s->rec.pid = pid;
 	s->rec.timer.time = SCOPE_ARG2(ctx);
+	if (site == SCOPE_SITE_RECEIVE_TIMER_23) /* as the others' terms */
+		s->rec.timer.time = s->rec.timer.time << 4 | 0xf;
 	finish(s);
 	return 0;
 }

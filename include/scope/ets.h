@@ -7,7 +7,7 @@
  * X(function, arity, KIND, takes, since): since: the first OTP release that has
  * it, 0: all that are known. Those that touch no table are left out
  * (match_spec_compile, match_spec_run_r, is_compiled_ms, internal_request_all).
- * Source: erts/emulator/beam/bif.tab, erl_db.c (OTP 25, 27).
+ * Source: erts/emulator/beam/bif.tab, erl_db.c (OTP 23 to 29).
  */
 #ifndef SCOPE_ETS_H
 #define SCOPE_ETS_H

@@ -165,6 +165,16 @@ enum scope_site {
 	SCOPE_SITE_ETS,
 	/* BIF ets:new/2 (c_p, args, I) -> table */
 	SCOPE_SITE_ETS_NEW,
+	/* BIFs of ets, of the interpreter: the same, and what they return */
+	SCOPE_SITE_ETS_23,
+	/* erts_set_proc_timer_uword(c_p, milliseconds), of the interpreter */
+	SCOPE_SITE_RECEIVE_TIMER_23,
+	/* In process_main, of the interpreter: the calls of erts_pre_nif(env,
+	 * c_p, …) and erts_post_nif(env), which are before and after a NIF; and
+	 * that of a BIF (c_p, args, I), and what is behind it. Their names are
+	 * c_p->current */
+	SCOPE_SITE_CALL_NIF_23,
+	SCOPE_SITE_CALL_BIF_23,
 	SCOPE_SITE_MAX,
 };
 

@@ -80,7 +80,7 @@
 	.port_driver = 480, .port_data = 488, .port_state = 520,               \
 	.drv_next = 0, .drv_name = 24, .drv_output = 104, .drv_outputv = 112,  \
 	.inet_fd = 0, .inet_port = 24, .inet_id = 32, .sys_port = 0,           \
-	.iov_size = 8, .iov_iov = 16, .iov_bytes = 16, .trap = 1 << 10
+	.iov_size = 8, .iov_iov = 16, .iov_bytes = 16
 
 #define SUBTAGS_SAME                                                           \
 	.tuple = 0, .pos_big = 2, .neg_big = 3, .ref = 4, .fun = 5,            \
@@ -128,7 +128,8 @@
 	.p_htop = 80, .p_stop = 88, .p_heap = 192, .p_hend = 200,              \
 	.p_abandoned_heap = 208, .p_heap_sz = 216,                             \
 	.p_arg_reg = 136, .p_def_arg_reg = 144, .p_i = 248,                    \
-	.p_freason = 104, .p_fcalls = 120, .p_fcalls_bytes = 4, .p_reds = 272,                   \
+	.trap = 1 << 10, .p_freason = 104,                                     \
+	.p_fcalls = 120, .p_fcalls_bytes = 4, .p_reds = 272,                   \
 	.p_flags = 124, .p_group_leader = 280, .p_sig_qs = 312,                \
 	.p_dictionary = 408, .p_initial = 440, .p_current = 464,               \
 	.p_parent = 472, .p_high_water = 488, .p_old_hend = 496,               \
@@ -166,7 +167,8 @@ static const struct scope_layout otp23 = {
 	.p_htop = 80, .p_stop = 88, .p_heap = 96, .p_hend = 104,
 	.p_abandoned_heap = 112, .p_heap_sz = 120,
 	.p_arg_reg = 160, .p_def_arg_reg = 176, .p_i = 224,
-	.p_freason = 288, .p_fcalls = 240, .p_fcalls_bytes = 8, .p_reds = 256,
+	.trap = 1 << 9, .p_freason = 288,
+	.p_fcalls = 240, .p_fcalls_bytes = 8, .p_reds = 256,
 	.p_flags = 264, .p_group_leader = 272, .p_sig_qs = 312,
 	.p_dictionary = 400, .p_initial = 432, .p_current = 456,
 	.p_parent = 464, .p_high_water = 480, .p_old_hend = 488,
@@ -216,7 +218,8 @@ static const struct scope_layout otp25 = {
 	.p_htop = 80, .p_stop = 88, .p_heap = 128, .p_hend = 136,
 	.p_abandoned_heap = 144, .p_heap_sz = 152,
 	.p_arg_reg = 192, .p_def_arg_reg = 208, .p_i = 256,
-	.p_freason = 112, .p_fcalls = 104, .p_fcalls_bytes = 8, .p_reds = 280,
+	.trap = 1 << 10, .p_freason = 112,
+	.p_fcalls = 104, .p_fcalls_bytes = 8, .p_reds = 280,
 	.p_flags = 288, .p_group_leader = 296, .p_sig_qs = 328,
 	.p_dictionary = 416, .p_initial = 448, .p_current = 472,
 	.p_parent = 480, .p_high_water = 496, .p_old_hend = 504,

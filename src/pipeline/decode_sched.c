@@ -129,7 +129,8 @@ void scope_decode_call(const struct scope_rec *rec, struct scope_event *ev)
 		type = "dirty_nif";
 	else if (rec->site == SCOPE_SITE_DIRTY_BIF)
 		type = "dirty_bif";
-	else if (rec->site == SCOPE_SITE_CALL_NIF)
+	else if (rec->site == SCOPE_SITE_CALL_NIF ||
+		 rec->site == SCOPE_SITE_CALL_NIF_23)
 		type = "nif";
 	add_text(ev, SCOPE_FIELD_CALL_TYPE, type);
 	if (dirty)

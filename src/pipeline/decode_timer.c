@@ -35,7 +35,8 @@ static void canceled(const struct scope_rec *rec, struct scope_event *ev)
 void scope_decode_timer(struct scope_decoder *d, const struct scope_rec *rec,
 			struct scope_event *ev)
 {
-	bool is_receive = rec->site == SCOPE_SITE_RECEIVE_TIMER;
+	bool is_receive = rec->site == SCOPE_SITE_RECEIVE_TIMER ||
+			  rec->site == SCOPE_SITE_RECEIVE_TIMER_23;
 	uint64_t ns;
 
 	if (rec->timer.to && scope_is_pid(rec->timer.to)) {

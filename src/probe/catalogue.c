@@ -126,6 +126,12 @@ static const struct source sources[] = {
 	  true, 24, 0, "~beam_jit_call_nif" },
 	{ SCOPE_SITE_CALL_BIF, SCOPE_PROG_NATIVE, SCOPE_GROUP_CALL, K(CALL), 1,
 	  true, 24, 0, "~beam_jit_call_bif" },
+	{ SCOPE_SITE_CALL_NIF_23, SCOPE_PROG_NATIVE, SCOPE_GROUP_CALL, K(CALL),
+	  2, false, 0, 0, "erts_pre_nif" },
+	{ SCOPE_SITE_CALL_NIF_23, SCOPE_PROG_NATIVE_DONE, SCOPE_GROUP_CALL,
+	  K(CALL), 0, false, 0, 0, "erts_post_nif" },
+	{ SCOPE_SITE_CALL_BIF_23, SCOPE_PROG_NATIVE, SCOPE_GROUP_CALL, K(CALL),
+	  1, false, 0, 0, "process_main" },
 	{ SCOPE_SITE_SEND, SCOPE_PROG_ATTEMPT, SCOPE_GROUP_ATTEMPT,
 	  K(MSG_ATTEMPT), 3, true, 0, 0, "erl_send" },
 	{ SCOPE_SITE_SEND_3, SCOPE_PROG_ATTEMPT, SCOPE_GROUP_ATTEMPT,
@@ -167,27 +173,41 @@ static const struct source sources[] = {
 	{ SCOPE_SITE_SEND_AFTER_4, SCOPE_PROG_TIMER_CALL, SCOPE_GROUP_TIMER,
 	  K(TIMER_START), 2, true, 0, 0, "erlang:send_after/4" },
 	{ SCOPE_SITE_RECEIVE_TIMER, SCOPE_PROG_TIMER, SCOPE_GROUP_TIMER,
-	  K(TIMER_START), 2, false, 24, 0, "erts_set_proc_timer_term" },
+	  K(TIMER_START), 2, false, 0, 0, "erts_set_proc_timer_term" },
+	{ SCOPE_SITE_RECEIVE_TIMER_23, SCOPE_PROG_TIMER, SCOPE_GROUP_TIMER,
+	  K(TIMER_START), 2, false, 0, 0, "erts_set_proc_timer_uword" },
 	{ SCOPE_SITE_CANCEL_TIMER_1, SCOPE_PROG_TIMER_CALL, SCOPE_GROUP_TIMER,
 	  K(TIMER_CANCEL), 2, true, 0, 0, "erlang:cancel_timer/1" },
 	{ SCOPE_SITE_CANCEL_TIMER_2, SCOPE_PROG_TIMER_CALL, SCOPE_GROUP_TIMER,
 	  K(TIMER_CANCEL), 2, true, 0, 0, "erlang:cancel_timer/2" },
 	{ SCOPE_SITE_TIMER_FIRED, SCOPE_PROG_TIMER, SCOPE_GROUP_TIMER,
-	  K(TIMER_TIMEOUT), 3, false, 24, 28, NULL },
+	  K(TIMER_TIMEOUT), 3, false, 0, 0, "bif_timer_timeout" },
 	{ SCOPE_SITE_ETS_NEW, SCOPE_PROG_ETS_NEW, SCOPE_GROUP_ETS, K(ETS_NEW),
-	  2, true, 24, 28, "ets:new/2" },
+	  2, true, 0, 0, "ets:new/2" },
 	{ SCOPE_SITE_ETS, SCOPE_PROG_ETS, SCOPE_GROUP_ETS, K(ETS_DELETE_TABLE), 3,
-	  false, 24, 28, NULL },
+	  false, 0, 0, NULL },
+	{ SCOPE_SITE_ETS_23, SCOPE_PROG_ETS_23, SCOPE_GROUP_ETS, K(ETS_DELETE_TABLE), 3,
+	  true, 0, 0, NULL },
 	{ SCOPE_SITE_ETS, SCOPE_PROG_ETS, SCOPE_GROUP_ETS, K(ETS_LOOKUP), 3,
-	  false, 24, 28, NULL },
+	  false, 0, 0, NULL },
+	{ SCOPE_SITE_ETS_23, SCOPE_PROG_ETS_23, SCOPE_GROUP_ETS, K(ETS_LOOKUP), 3,
+	  true, 0, 0, NULL },
 	{ SCOPE_SITE_ETS, SCOPE_PROG_ETS, SCOPE_GROUP_ETS, K(ETS_INSERT), 3,
-	  false, 24, 28, NULL },
+	  false, 0, 0, NULL },
+	{ SCOPE_SITE_ETS_23, SCOPE_PROG_ETS_23, SCOPE_GROUP_ETS, K(ETS_INSERT), 3,
+	  true, 0, 0, NULL },
 	{ SCOPE_SITE_ETS, SCOPE_PROG_ETS, SCOPE_GROUP_ETS, K(ETS_DELETE), 3,
-	  false, 24, 28, NULL },
+	  false, 0, 0, NULL },
+	{ SCOPE_SITE_ETS_23, SCOPE_PROG_ETS_23, SCOPE_GROUP_ETS, K(ETS_DELETE), 3,
+	  true, 0, 0, NULL },
 	{ SCOPE_SITE_ETS, SCOPE_PROG_ETS, SCOPE_GROUP_ETS, K(ETS_UPDATE), 3,
-	  false, 24, 28, NULL },
+	  false, 0, 0, NULL },
+	{ SCOPE_SITE_ETS_23, SCOPE_PROG_ETS_23, SCOPE_GROUP_ETS, K(ETS_UPDATE), 3,
+	  true, 0, 0, NULL },
 	{ SCOPE_SITE_ETS, SCOPE_PROG_ETS, SCOPE_GROUP_ETS, K(ETS_SELECT), 3,
-	  false, 24, 28, NULL },
+	  false, 0, 0, NULL },
+	{ SCOPE_SITE_ETS_23, SCOPE_PROG_ETS_23, SCOPE_GROUP_ETS, K(ETS_SELECT), 3,
+	  true, 0, 0, NULL },
 };
 
 /* The functions that put messages into a queue, where they have no common
@@ -226,7 +246,8 @@ bool scope_prog_is_return(enum scope_prog prog)
 	       prog == SCOPE_PROG_ATTEMPT_RETURN ||
 	       prog == SCOPE_PROG_PORT_RETURN ||
 	       prog == SCOPE_PROG_TIMER_RETURN ||
-	       prog == SCOPE_PROG_ETS_NEW_RETURN;
+	       prog == SCOPE_PROG_ETS_NEW_RETURN ||
+	       prog == SCOPE_PROG_ETS_23_RETURN;
 }
 
 /* The program for the returns from what this one is entered at. */
@@ -245,6 +266,8 @@ static enum scope_prog return_of(enum scope_prog prog)
 		return SCOPE_PROG_TIMER_RETURN;
 	case SCOPE_PROG_ETS_NEW:
 		return SCOPE_PROG_ETS_NEW_RETURN;
+	case SCOPE_PROG_ETS_23:
+		return SCOPE_PROG_ETS_23_RETURN;
 	default:
 		return SCOPE_PROG_RETURN;
 	}
@@ -376,13 +399,15 @@ static int add_queues(const struct scope_target *t, struct source src,
 }
 
 /*
- * An exit signal that ends a process calls erts_save_message_in_proc, too
- * (erl_proc_sig_queue.c, handle_exit_signal): the instruction that takes a
- * message out (msg_instrs.tab, remove_message) is where process_main does. The
- * call itself is what is probed; the kernel emulates it.
+ * The one call of a function in process_main(), the interpreter; the call itself
+ * is what is probed, the kernel emulates it. Of erts_save_message_in_proc it is
+ * the instruction that takes a message out (msg_instrs.tab, remove_message),
+ * while an exit signal that ends a process calls it elsewhere
+ * (erl_proc_sig_queue.c, handle_exit_signal); of erts_pre_nif and erts_post_nif
+ * what is around a NIF (bif_instrs.tab, call_nif).
  */
-static int received_call(const struct scope_target *t, const char *callee,
-			 struct scope_symbol *ret_call)
+static int call_in_main(const struct scope_target *t, const char *callee,
+			struct scope_symbol *ret_call)
 {
 	struct scope_symbol main, to;
 	const uint8_t *code;
@@ -403,6 +428,43 @@ static int received_call(const struct scope_target *t, const char *callee,
 		.size = main.size - (uint64_t)at,
 		.offset = main.offset + (uint64_t)at,
 	};
+	return 0;
+}
+
+/*
+ * The interpreter's call of a BIF that has its own instructions, and where it
+ * comes back to (bif_instrs.tab, call_bif): of all its indirect calls the one
+ * of what is a word behind the instruction, as the others have the function in
+ * a register already.
+ */
+static int add_bif_call(const struct scope_target *t, struct source src,
+			struct scope_sites *out)
+{
+	struct scope_symbol main;
+	struct scope_call call;
+	const uint8_t *code;
+
+	if (scope_target_symbol(t, src.symbol, &main) < 0)
+		return -ENOENT;
+	code = scope_target_text(t, main.vaddr, main.size);
+	if (!code || !scope_site_only_call_through(code, main.size, main.vaddr,
+						   8, &call) ||
+	    out->n + 2 > SCOPE_SITES_MAX)
+		return -ENOENT;
+	for (int ret = 0; ret < 2; ret++) {
+		struct scope_attach_site *s = &out->site[out->n++];
+
+		*s = (struct scope_attach_site){
+			.site = src.site,
+			.kinds = SCOPE_KIND_BIT(src.kind),
+			.prog = ret ? SCOPE_PROG_NATIVE_DONE : src.prog,
+			.group = src.group,
+			.insn = SCOPE_INSN_OTHER,
+			.offset = main.offset + (ret ? call.next : call.at),
+		};
+		(void)snprintf(s->what, sizeof(s->what), "%s+%u", src.symbol,
+			       ret ? call.next : call.at);
+	}
 	return 0;
 }
 
@@ -524,35 +586,45 @@ static int add_ets(const struct scope_target *t, const struct source *src,
 #define AROUND 0x8000u /* bytes of code to each side of a BIF */
 
 /*
- * bif_timer_timeout() is static, near the BIFs of timers: the one function that
- * begins with a change of the timer's state, its second argument's, from active
- * to timed out, 2 (erl_hl_timer.c, the same in OTP 25 and 27):
- * mov $2,%ecx … lock cmpxchg %ecx,72(%rsi).
+ * bif_timer_timeout() is static, near the BIFs of timers: where no table names
+ * it, the one function that begins with a change of the timer's state, its
+ * second argument's, from active to timed out, 2 (erl_hl_timer.c, the same in
+ * OTP 23 to 29): mov $2,REG … lock cmpxchg REG,72(%rsi).
  */
 static int add_timeout(const struct scope_target *t, const struct source *src,
-		       struct scope_sites *out, const char **ret_what)
+		       struct scope_sites *out, const char **ret_what,
+		       enum scope_how *ret_how)
 {
-	static const uint8_t change[] = { 0xf0, 0x0f, 0xb1, 0x4e, 0x48 };
-	static const uint8_t two[] = { 0xb9, 2, 0, 0, 0 };
+	static const uint8_t change[] = { 0xf0, 0x0f, 0xb1 };
 	struct scope_symbol bif, fn, found = { 0 };
 	const uint8_t *code = NULL;
 	unsigned around = AROUND;
 
+	*ret_what = src->symbol;
+	if (scope_target_symbol(t, src->symbol, &found) == 0) {
+		*ret_how = found.how;
+		return add(t, src, &found, out);
+	}
 	*ret_what = "erlang:send_after/3";
 	if (scope_target_bif(t, "erlang", "send_after", 3, &bif) < 0)
 		return -ENOENT;
-	*ret_what = "bif_timer_timeout";
+	*ret_what = src->symbol;
 	/* Less where the text ends before. */
 	while (around && !(code = scope_target_text(t, bif.vaddr - around,
 						    2 * around)))
 		around /= 2;
-	for (unsigned at = 0; code && at + sizeof(change) <= 2 * around; at++) {
+	for (unsigned at = 0; code && at + 5 <= 2 * around; at++) {
 		uint64_t vaddr = bif.vaddr - around + at;
+		/* mov $2 to the same register: any of the first eight */
+		uint8_t two[] = { 0xb8, 2, 0, 0, 0 };
 
 		if (memcmp(code + at, change, sizeof(change)) != 0 ||
+		    (code[at + 3] & 0xc7) != 0x46 || code[at + 4] != 72 ||
 		    scope_target_function(t, vaddr, &fn) < 0 ||
-		    vaddr - fn.vaddr > 32 || vaddr - fn.vaddr > at ||
-		    !memmem(code + at - (vaddr - fn.vaddr), vaddr - fn.vaddr,
+		    vaddr - fn.vaddr > 32 || vaddr - fn.vaddr > at)
+			continue;
+		two[0] |= code[at + 3] >> 3 & 7;
+		if (!memmem(code + at - (vaddr - fn.vaddr), vaddr - fn.vaddr,
 			    two, sizeof(two)))
 			continue;
 		if (found.vaddr)
@@ -561,7 +633,7 @@ static int add_timeout(const struct scope_target *t, const struct source *src,
 	}
 	if (!found.vaddr)
 		return -ENOENT;
-	found.name = *ret_what;
+	found.name = src->symbol;
 	return add(t, src, &found, out);
 }
 
@@ -701,9 +773,17 @@ static int add_source(struct scope_target *t, const struct source *src,
 		return add(t, src, &sym, out);
 	case SCOPE_SITE_SAVE_MESSAGE:
 		*ret_what = "erts_save_message_in_proc (called by process_main)";
-		if (received_call(t, src->symbol, &sym) < 0)
+		if (call_in_main(t, src->symbol, &sym) < 0)
 			return -ENOENT;
 		return add(t, src, &sym, out);
+	case SCOPE_SITE_CALL_NIF_23:
+		*ret_what = src->symbol;
+		if (call_in_main(t, src->symbol, &sym) < 0)
+			return -ENOENT;
+		return add(t, src, &sym, out);
+	case SCOPE_SITE_CALL_BIF_23:
+		*ret_what = "process_main";
+		return add_bif_call(t, *src, out);
 	case SCOPE_SITE_DIST_SEND:
 		return add_calls(t, src, "erts_dsig_send", src->symbol, out,
 				 ret_what, ret_how);
@@ -719,8 +799,9 @@ static int add_source(struct scope_target *t, const struct source *src,
 	case SCOPE_SITE_ETS_NEW:
 		return add_bif(t, src, out);
 	case SCOPE_SITE_TIMER_FIRED:
-		return add_timeout(t, src, out, ret_what);
+		return add_timeout(t, src, out, ret_what, ret_how);
 	case SCOPE_SITE_ETS:
+	case SCOPE_SITE_ETS_23:
 		return add_ets(t, src, out, ret_what);
 	case SCOPE_SITE_PORT_TERM:
 		return add_term(t, src, out, ret_what, ret_how);
@@ -763,9 +844,16 @@ static bool is_of_flavor(const struct source *s, unsigned otp, bool is_jit)
 	switch (s->site) {
 	case SCOPE_SITE_RECEIVE:
 	case SCOPE_SITE_JIT_CODE:
+	case SCOPE_SITE_CALL_NIF:
+	case SCOPE_SITE_CALL_BIF:
+	case SCOPE_SITE_ETS:
 		return is_jit;
 	case SCOPE_SITE_SAVE_MESSAGE:
 	case SCOPE_SITE_UPDATE_RANGES:
+	case SCOPE_SITE_RECEIVE_TIMER_23:
+	case SCOPE_SITE_CALL_NIF_23:
+	case SCOPE_SITE_CALL_BIF_23:
+	case SCOPE_SITE_ETS_23:
 		return !is_jit;
 	case SCOPE_SITE_PURGE:
 		/* From 26 on the JIT unregisters code. */

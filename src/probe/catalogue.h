@@ -31,6 +31,7 @@
 	X(SCHED_RETURN, "on_sched_return")                                     \
 	X(NATIVE, "on_native")                                                 \
 	X(NATIVE_RETURN, "on_native_return")                                   \
+	X(NATIVE_DONE, "on_native_done")                                       \
 	X(ATTEMPT, "on_attempt")                                               \
 	X(ATTEMPT_RETURN, "on_attempt_return")                                 \
 	X(DIST, "on_dist")                                                     \
@@ -43,7 +44,9 @@
 	X(TIMER_RETURN, "on_timer_return")                                     \
 	X(ETS, "on_ets")                                                       \
 	X(ETS_NEW, "on_ets_new")                                               \
-	X(ETS_NEW_RETURN, "on_ets_new_return")
+	X(ETS_NEW_RETURN, "on_ets_new_return")                                 \
+	X(ETS_23, "on_ets_23")                                                 \
+	X(ETS_23_RETURN, "on_ets_23_return")
 
 enum scope_prog {
 #define X(sym, name) SCOPE_PROG_##sym,

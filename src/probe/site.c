@@ -94,6 +94,14 @@ static bool is_call(const cs_insn *i)
 	return i->id == ARM64_INS_BL || i->id == ARM64_INS_BLR;
 }
 
+/* No instruction calls what is in memory. */
+static bool is_call_through(const cs_insn *i, int64_t offset)
+{
+	(void)i;
+	(void)offset;
+	return false;
+}
+
 /* Does it stop the program? Capstone has no group for that. */
 static bool is_trap(const cs_insn *i)
 {
@@ -214,6 +222,16 @@ static enum scope_insn class_of(const cs_insn *i)
 static bool is_call(const cs_insn *i)
 {
 	return i->id == X86_INS_CALL;
+}
+
+/* A call of what a register points to, so many bytes behind. */
+static bool is_call_through(const cs_insn *i, int64_t offset)
+{
+	const cs_x86_op *o = &i->detail->x86.operands[0];
+
+	return is_call(i) && o->type == X86_OP_MEM &&
+	       o->mem.base != X86_REG_INVALID && o->mem.base != X86_REG_RIP &&
+	       o->mem.index == X86_REG_INVALID && o->mem.disp == offset;
 }
 
 /* Does it stop the program? Capstone has no group for that. */
@@ -567,4 +585,27 @@ int64_t scope_site_only_call(const uint8_t *code, size_t len, uint64_t vaddr,
 		is_sole = false;
 	code_close(&c);
 	return is_sole ? found : -1;
+}
+
+bool scope_site_only_call_through(const uint8_t *code, size_t len,
+				  uint64_t vaddr, int offset,
+				  struct scope_call *ret_call)
+{
+	struct code c;
+	unsigned n = 0;
+
+	if (len > FUNCTION_MAX || code_open(&c, code, len, vaddr) < 0)
+		return false;
+	while (code_next(&c)) {
+		if (!is_call_through(c.insn, offset))
+			continue;
+		ret_call->at = (uint32_t)(c.insn->address - vaddr);
+		ret_call->next = ret_call->at + c.insn->size;
+		n++;
+	}
+	/* What was not decoded may hold another. */
+	if (c.left || (n && ret_call->next >= len))
+		n = 0;
+	code_close(&c);
+	return n == 1;
 }

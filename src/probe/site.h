@@ -98,6 +98,18 @@ size_t scope_site_calls(const uint8_t *code, size_t len, uint64_t vaddr,
  * not it also returns. 0: there is none, or more than one. */
 uint64_t scope_site_leads_to(const uint8_t *code, size_t len, uint64_t vaddr);
 
+/* A call, and what follows it: bytes from the function's start. */
+struct scope_call {
+	uint32_t at, next;
+};
+
+/* The function's only call of what a register points to, `offset` bytes behind.
+ * false: there is none, or more than one, or not all of the function could be
+ * decoded. */
+bool scope_site_only_call_through(const uint8_t *code, size_t len,
+				  uint64_t vaddr, int offset,
+				  struct scope_call *ret_call);
+
 /* Target of the first direct call in the function; 0: none. */
 uint64_t scope_site_first_call(const uint8_t *code, size_t len, uint64_t vaddr);
 

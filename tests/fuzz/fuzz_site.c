@@ -10,6 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct scope_site_pick p;
+	struct scope_call call;
 	uint8_t *code;
 	uint64_t to;
 	int64_t at;
@@ -31,6 +32,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	to = scope_site_first_call(code, size - 1, 0x401000);
 	at = scope_site_only_call(code, size - 1, 0x401000, to);
 	if (at >= (int64_t)size - 1)
+		abort();
+	if (scope_site_only_call_through(code, size - 1, 0x401000, 8, &call) &&
+	    (call.at >= call.next || call.next >= size - 1))
 		abort();
 	free(code);
 	return 0;

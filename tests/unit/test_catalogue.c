@@ -92,6 +92,7 @@ static const char *const functions[] = {
 	"bif erlang:send_after/3",
 	"bif erlang:send_after/4",
 	"erts_set_proc_timer_term",
+	"bif_timer_timeout",
 	"bif ets:new/2",
 	"bif ets:delete/1",
 	"bif ets:lookup/2",
@@ -143,8 +144,11 @@ static const char *const functions[] = {
 	"process_main",
 	"erts_save_message_in_proc",
 	"erts_update_ranges",
+	"erts_set_proc_timer_uword",
+	"erts_pre_nif",
+	"erts_post_nif",
 };
-#define NINTERPRETER 3
+#define NINTERPRETER 6
 #define NFUNCTIONS (sizeof(functions) / sizeof(*functions))
 
 /* Data: the drivers, in the target's memory. */
@@ -284,6 +288,13 @@ static void put_branch(const char *in, size_t at, uint8_t op, const char *to)
 	code[5] = 0xc3;
 }
 
+/* What calls BIFs of the interpreter: call *8(%rax), then ret. */
+static void put_call_through(size_t at)
+{
+	memcpy(t.text + STEP * place_of("process_main") + at,
+	       "\xff\x50\x08\xc3", 4);
+}
+
 /* A driver: the next one, its name (in its own last words), and what writes. */
 static void put_driver(size_t i, uint64_t next, const char *output,
 		       const char *outputv)
@@ -338,6 +349,11 @@ static void make(const char *otp)
 	make_drivers();
 	memcpy(t.text + STEP * place_of("static bif_timer_timeout"),
 	       "\x55\xb9\2\0\0\0\xf0\x0f\xb1\x4e\x48\x5d\xc3", 13);
+	/* It has a name in tables of builds alone. */
+	t.is_gone[place_of("bif_timer_timeout")] = true;
+	put_branch("process_main", 7, 0xe8, "erts_pre_nif");
+	put_branch("process_main", 12, 0xe8, "erts_post_nif");
+	put_call_through(17);
 }
 
 /* The erts_queue_*message* functions end in one. */
@@ -384,13 +400,6 @@ static unsigned count(enum scope_site site, bool is_return)
 		n += found.site[i].site == site &&
 		     found.site[i].is_return == is_return;
 	return n;
-}
-
-static const char *group_of(unsigned kind)
-{
-	const struct scope_kind_info *info = scope_kind_info(kind);
-
-	return info->name ? info->group : "";
 }
 
 static void every_kind_has_its_source(void **state)
@@ -455,11 +464,7 @@ static void every_kind_has_its_source(void **state)
 	assert_int_equal(count(SCOPE_SITE_ALIAS, false), 1);
 	assert_int_equal(count(SCOPE_SITE_ALIAS_DIST, false), 1);
 	for (unsigned k = 1; k < SCOPE_KIND_MAX; k++)
-		assert_string_equal(found.missing[k],
-				    k == SCOPE_KIND_TIMER_TIMEOUT ||
-						    !strcmp(group_of(k), "ets") ?
-					    "no source is known for OTP 29" :
-					    "");
+		assert_string_equal(found.missing[k], "");
 	assert_int_equal(count(SCOPE_SITE_JIT_CODE, false), 1);
 }
 
@@ -568,6 +573,27 @@ static void landing_pads_are_stepped_over(void **state)
 	}
 }
 
+/* A site in process_main is at that byte of it. */
+static void in_main_is(enum scope_site site, enum scope_prog prog, unsigned at,
+		       bool emulated)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < found.n; i++) {
+		const struct scope_attach_site *s = &found.site[i];
+
+		if (s->site != site || s->prog != prog)
+			continue;
+		assert_int_equal(s->offset,
+				 FILE_OFFSET + at +
+					 STEP * place_of("process_main"));
+		assert_int_equal(s->emulated, emulated);
+		assert_false(s->is_return);
+		n++;
+	}
+	assert_int_equal(n, 1);
+}
+
 /* The same kinds come from an interpreter, some from other functions. */
 static void an_interpreter_has_its_sources(void **state)
 {
@@ -576,11 +602,7 @@ static void an_interpreter_has_its_sources(void **state)
 	make_tail();
 	find(WIRE);
 	for (unsigned k = 1; k < SCOPE_KIND_MAX; k++)
-		assert_string_equal(found.missing[k],
-				    k == SCOPE_KIND_TIMER_TIMEOUT ||
-						    !strcmp(group_of(k), "ets") ?
-					    "no source is known for OTP 23" :
-					    "");
+		assert_string_equal(found.missing[k], "");
 	assert_string_equal(found.source[SCOPE_KIND_MSG_SEND],
 			    "uprobe queue_messages, erts_queue_dist_message");
 	assert_string_equal(
@@ -596,14 +618,31 @@ static void an_interpreter_has_its_sources(void **state)
 	assert_int_equal(count(SCOPE_SITE_JIT_CODE, false), 0);
 	assert_int_equal(count(SCOPE_SITE_LINK_23, false), 1);
 	assert_int_equal(count(SCOPE_SITE_LINK, false), 0);
-	/* The call is probed where it is, in the caller. */
-	for (size_t i = 0; i < found.n; i++)
-		if (found.site[i].site == SCOPE_SITE_SAVE_MESSAGE) {
-			assert_int_equal(found.site[i].offset,
-					 FILE_OFFSET + 2 +
-						 STEP * place_of("process_main"));
-			assert_true(found.site[i].emulated);
-		}
+	assert_string_equal(found.source[SCOPE_KIND_CALL],
+			    "uprobe erts_call_dirty_nif, erts_call_dirty_bif, "
+			    "erts_pre_nif, erts_post_nif, process_main");
+	assert_int_equal(count(SCOPE_SITE_ETS, false), 0);
+	assert_int_equal(count(SCOPE_SITE_ETS_23, false),
+			 count(SCOPE_SITE_ETS_23, true));
+	assert_int_equal(count(SCOPE_SITE_RECEIVE_TIMER_23, false), 1);
+	/* Calls are probed where they are, in the caller: a NIF's beginning
+	 * and end, a BIF's, and where that comes back to. */
+	in_main_is(SCOPE_SITE_SAVE_MESSAGE, SCOPE_PROG_RECEIVE_SAVED, 2, true);
+	in_main_is(SCOPE_SITE_CALL_NIF_23, SCOPE_PROG_NATIVE, 7, true);
+	in_main_is(SCOPE_SITE_CALL_NIF_23, SCOPE_PROG_NATIVE_DONE, 12, true);
+	in_main_is(SCOPE_SITE_CALL_BIF_23, SCOPE_PROG_NATIVE, 17, false);
+	in_main_is(SCOPE_SITE_CALL_BIF_23, SCOPE_PROG_NATIVE_DONE, 20, false);
+	/* Another such call, and none: which one it is can't be told. */
+	put_call_through(20);
+	find(WIRE);
+	assert_string_equal(found.missing[SCOPE_KIND_CALL],
+			    "function process_main is not found in this build");
+	make("23");
+	t.text[STEP * place_of("process_main") + 19] = 0x10;
+	find(WIRE);
+	assert_false(has(SCOPE_KIND_CALL));
+	assert_int_equal(count(SCOPE_SITE_CALL_NIF_23, false), 0);
+	make("23");
 	/* An interpreter of a later release: that release's arguments. */
 	t.info.otp = "25";
 	find(WIRE);
@@ -641,7 +680,7 @@ static void a_receive_is_one_call(void **state)
 	assert_int_equal(found.found, 0);
 	/* What follows it is no code. */
 	make("23");
-	t.text[STEP * place_of("process_main") + 8] = 0x06;
+	t.text[STEP * place_of("process_main") + 21] = 0x06;
 	find(receive);
 	assert_int_equal(found.found, 0);
 }
@@ -715,7 +754,7 @@ static void what_is_missing_is_named(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < NFUNCTIONS; i++) {
-		const bool is_other = i >= NFUNCTIONS - NINTERPRETER;
+		bool is_other = i >= NFUNCTIONS - NINTERPRETER;
 		const char *name = strrchr(functions[i], ' ');
 		scope_kindset all;
 		unsigned lost = 0;
@@ -723,6 +762,7 @@ static void what_is_missing_is_named(void **state)
 		(void)set_up(NULL);
 		find(WIRE);
 		all = found.found;
+		is_other = is_other || t.is_gone[i];
 		t.is_gone[i] = true;
 		find(WIRE);
 		name = name ? name + 1 : functions[i];
@@ -775,6 +815,36 @@ static void a_parted_function_is_gone_after(void **state)
 	t.is_gone[rest] = true;
 	find(wanted);
 	assert_false(has(SCOPE_KIND_DIST_RECEIVE));
+}
+
+/* Where a table names it; else by what it begins with, in any register. */
+static void a_timers_end_is_found(void **state)
+{
+	const scope_kindset wanted = SCOPE_KIND_BIT(SCOPE_KIND_TIMER_TIMEOUT);
+	uint8_t *code = t.text + STEP * place_of("static bif_timer_timeout");
+
+	(void)state;
+	make("29");
+	t.is_gone[place_of("bif_timer_timeout")] = false;
+	t.how[place_of("bif_timer_timeout")] = SCOPE_HOW_BUILD;
+	find(wanted);
+	assert_string_equal(found.source[SCOPE_KIND_TIMER_TIMEOUT],
+			    "uprobe bif_timer_timeout (build-id table)");
+	make("29");
+	code[1] = 0xba; /* not what is exchanged */
+	find(wanted);
+	assert_false(has(SCOPE_KIND_TIMER_TIMEOUT));
+	code[9] = 0x56;
+	find(wanted);
+	assert_true(has(SCOPE_KIND_TIMER_TIMEOUT));
+	code[10] = 0x40; /* something else of the timer */
+	find(wanted);
+	assert_false(has(SCOPE_KIND_TIMER_TIMEOUT));
+	/* Two of them. */
+	make("29");
+	memcpy(t.text + STEP * place_of("erts_set_proc_timer_term"), code, 13);
+	find(wanted);
+	assert_false(has(SCOPE_KIND_TIMER_TIMEOUT));
 }
 
 /* What is there of a kind that lacks a function is of no use. */
@@ -940,6 +1010,7 @@ int main(void)
 		cmocka_unit_test_setup(queues_without_a_tail, set_up),
 		cmocka_unit_test_setup(what_is_missing_is_named, set_up),
 		cmocka_unit_test(a_parted_function_is_gone_after),
+		cmocka_unit_test(a_timers_end_is_found),
 		cmocka_unit_test_setup(half_a_kind_is_not_probed, set_up),
 		cmocka_unit_test_setup(only_what_is_wanted_is_probed, set_up),
 		cmocka_unit_test_setup(writers_are_what_drivers_have, set_up),

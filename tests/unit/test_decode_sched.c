@@ -231,6 +231,8 @@ static void calls_of_native_code(void **state)
 	} cases[] = {
 		{ SCOPE_SITE_CALL_BIF, "\"bif\"", NULL },
 		{ SCOPE_SITE_CALL_NIF, "\"nif\"", NULL },
+		{ SCOPE_SITE_CALL_NIF_23, "\"nif\"", NULL },
+		{ SCOPE_SITE_CALL_BIF_23, "\"bif\"", NULL },
 		{ SCOPE_SITE_DIRTY_BIF, "\"dirty_bif\"", "true" },
 		{ SCOPE_SITE_DIRTY_NIF, "\"dirty_nif\"", "true" },
 	};

@@ -276,6 +276,36 @@ static void sites_follow_what_was_measured(void **state)
 	expect("55 c3", 6, 0, true);
 }
 
+static bool through(const char *hex, struct scope_call *ret_call)
+{
+	uint8_t code[256];
+	size_t n = code_of(hex, code);
+
+	return scope_site_only_call_through(code, n, AT, 8, ret_call);
+}
+
+static void a_call_through_a_pointer_is_found_where_it_is_one(void **state)
+{
+	struct scope_call c;
+
+	(void)state;
+	/* call *8(%rax) among others: *(%rax), *16(%rax), *rax, *8(%rip),
+	 * *8(%rax,%rcx,8), and a direct one */
+	assert_true(through("ff10 ff5010 ffd0 ff1508000000 ff54c808 "
+			    "e800000000 ff5008 90 c3", &c));
+	assert_int_equal(c.at, 22);
+	assert_int_equal(c.next, 25);
+	assert_true(through("41ff542408 c3", &c)); /* *8(%r12) */
+	assert_int_equal(c.at, 0);
+	assert_int_equal(c.next, 5);
+	assert_false(through("ff5008 ff5308 c3", &c)); /* and *8(%rbx) */
+	assert_false(through("ff10 c3", &c));
+	assert_false(through("ff6008 c3", &c)); /* jmp */
+	assert_false(through("ff5008", &c)); /* it comes back to nowhere */
+	assert_false(through("ff5008 06 c3", &c));
+	assert_false(through("", &c));
+}
+
 #endif
 
 int main(void)
@@ -295,6 +325,8 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_decoded_is_refused),
 		cmocka_unit_test(a_tail_is_the_only_way_out),
 		cmocka_unit_test(the_first_direct_call_is_found),
+		cmocka_unit_test(
+			a_call_through_a_pointer_is_found_where_it_is_one),
 #endif
 	};
 

@@ -44,6 +44,14 @@ static void timers_are_told(void **state)
 	is(0, "after_ns", NULL);
 	forget();
 	rec = rec_of(SCOPE_KIND_TIMER_START, 9, pid);
+	rec->site = SCOPE_SITE_RECEIVE_TIMER_23;
+	rec->timer.time = fake_int(3);
+	assert_int_equal(give(), 0);
+	is(0, "type", "\"receive\"");
+	is(0, "after_ns", "3000000");
+	is(0, "msg", NULL);
+	forget();
+	rec = rec_of(SCOPE_KIND_TIMER_START, 9, pid);
 	rec->site = SCOPE_SITE_RECEIVE_TIMER;
 	rec->timer.time = fake_int(2);
 	assert_int_equal(give(), 0);

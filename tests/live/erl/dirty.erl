@@ -17,8 +17,7 @@ run(_) ->
          P = spawn(?MODULE, worker, [self(), What]),
          own(P),
          receive {P, done} -> ok end,
-         [note({calls, P, MFA, Type, N, Least})
-          || {MFA, Type, N, Least} <- truth(What), is_seen(Type)]
+         [note({calls, P, MFA, Type, N, Least}) || {MFA, Type, N, Least} <- truth(What)]
      end || What <- [cpu, io, file, nif, info, dictionary, collect, applied, light]].
 
 worker(Root, What) ->
@@ -41,11 +40,6 @@ call(light) -> true = is_integer(erlang:system_time()), self() =:= whereis(nobod
 
 %% What the compiler does not know.
 which(Atom) -> list_to_atom(atom_to_list(Atom)).
-
-%% The interpreter of OTP 23 calls all but the dirty ones itself.
-is_seen(Type) ->
-    erlang:system_info(otp_release) =/= "23" orelse
-        lists:member(Type, [dirty_nif, dirty_bif]).
 
 %% How often, and how long at least each, in nanoseconds. A dirty NIF is begun,
 %% and what a dirty scheduler did is handed over, on a normal one.

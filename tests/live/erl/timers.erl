@@ -94,10 +94,14 @@ many() ->
 receives() ->
     Pid = spawn(?MODULE, waiter, [self(), 20]),
     own(Pid),
-    %% The interpreter of 23 sets them by itself.
-    [note({events, 20, 'timer.start', Pid, [{after_ns, 2000000}, {type, 'receive'}]})
-     || erlang:system_info(otp_release) > "23"],
+    note({events, 20, 'timer.start', Pid, [{after_ns, 2000000}, {type, 'receive'}]}),
+    note({events, 20, 'timer.start', Pid, [{after_ns, 1000000}, {type, 'receive'}]}),
     receive {Pid, done} -> live:wait_for(Pid) end.
 
 waiter(To, 0) -> To ! {self(), done};
-waiter(To, N) -> receive never -> ok after 2 -> waiter(To, N - 1) end.
+waiter(To, N) ->
+    receive never -> ok after 2 -> ok end,
+    %% One that the compiler does not know.
+    Short = list_to_integer("1"),
+    receive never -> ok after Short -> ok end,
+    waiter(To, N - 1).
