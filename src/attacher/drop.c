@@ -61,3 +61,16 @@ int scope_drop(uint64_t caps, int keep_user)
 		return -errno;
 	return keep(caps);
 }
+
+uint64_t scope_caps_missing(uint64_t caps)
+{
+	struct __user_cap_data_struct d[2];
+	uint64_t has;
+
+	if (get(d) < 0)
+		return caps;
+	has = d[0].effective | (uint64_t)d[1].effective << 32;
+	if (has & SCOPE_CAP(CAP_SYS_ADMIN))
+		has |= SCOPE_CAP(CAP_BPF) | SCOPE_CAP(CAP_PERFMON);
+	return caps & ~has;
+}

@@ -24,4 +24,8 @@
  */
 int scope_drop(uint64_t caps, int keep_user);
 
+/* Those of `caps` that this process may not use; CAP_SYS_ADMIN stands for
+ * CAP_BPF and CAP_PERFMON. */
+uint64_t scope_caps_missing(uint64_t caps);
+
 #endif

@@ -13,6 +13,8 @@
 #include "cli/jsonl.h"
 #include "cli/live.h"
 #include "cli/live_conf.h"
+#include "cli/live_many.h"
+#include "cli/live_parts.h"
 #include "cli/sandbox.h"
 #include "export/stream.h"
 #include "pipeline/run.h"
@@ -31,7 +33,7 @@ struct session {
 	struct scope_redact *redact; /* borrowed; NULL: nothing to hide */
 	struct scope_vm *vm;	     /* borrowed */
 	struct scope_writer *to; /* owned until the writing begins */
-	struct scope_health *health; /* borrowed; NULL: nobody asks */
+	struct scope_metrics *metrics; /* borrowed; NULL: nobody asks */
 	struct scope_sink *out; /* borrowed */
 	bool has_hints;		/* stderr is for people */
 	struct scope_calibrator *calibrator; /* borrowed; NULL: not needed */
@@ -165,7 +167,7 @@ static struct scope_run_opts run_opts(const struct session *s)
 		.duration_ns = c->duration_ns,
 		.processes = c->processes,
 		.calibrator = s->calibrator,
-		.metrics = s->health ? scope_health_node(s->health, 0) : NULL,
+		.metrics = s->metrics,
 	};
 }
 
@@ -194,7 +196,7 @@ static int run_json(struct session *s, struct scope_target *t,
 	handle_signals(false);
 	r = scope_run(t, &run, &s->tee, totals, err);
 	f = scope_jsonl_finish(j,
-			       is_stopped && !s->conf->dest.to ? FLUSH_STOP_MS :
+			       is_stopped && s->conf->is_hasty ? FLUSH_STOP_MS :
 								 FLUSH_MS,
 			       r < 0 ? NULL : err);
 	return r < 0 ? r : f;
@@ -239,46 +241,6 @@ static int run_live(struct session *s, struct scope_target *t,
 	return scope_run(t, &run, &s->tee, totals, err);
 }
 
-/* From the stream's thread. */
-static void say_note(const char *text)
-{
-	fprintf(stderr, "scope-bpf: %s\n", text);
-}
-
-static int make_writer(const struct scope_live_conf *c,
-		       struct scope_writer **ret_writer, struct scope_err *err)
-{
-	int r = c->dest.to ? scope_writer_new(&c->dest, ret_writer, err) : 0;
-
-	if (r == 0 && *ret_writer && !c->is_quiet)
-		(*ret_writer)->note = say_note;
-	return r;
-}
-
-static int make_health(const struct scope_live_conf *c,
-		       struct scope_health **ret_health, struct scope_err *err)
-{
-	int r;
-
-	if (!c->listen)
-		return 0;
-	r = scope_health_new(1, ret_health);
-	if (r < 0)
-		return scope_fail(err, r, "out of memory");
-	return scope_health_listen(*ret_health, c->listen, c->token_file, err);
-}
-
-static int start_health(const struct scope_live_conf *c,
-			struct scope_health *health, struct scope_err *err)
-{
-	int r = scope_health_start(health, err);
-
-	if (r == 0 && !c->is_quiet)
-		fprintf(stderr, "scope-bpf: http://%s/metrics\n",
-			scope_health_where(health));
-	return r;
-}
-
 static int make_redact(const struct scope_live_conf *c,
 		       struct scope_redact **ret_redact, struct scope_err *err)
 {
@@ -310,7 +272,8 @@ static int part(const struct scope_live_conf *c, const struct scope_writer *to,
 	return r < 0 ? r : scope_sandbox_enter(&opts, err);
 }
 
-static int watch(const struct scope_live_conf *c, struct scope_err *err)
+static int watch(const struct scope_live_conf *c,
+		 struct scope_metrics *metrics, struct scope_err *err)
 {
 	const bool is_json = c->wants_json || c->dest.to ||
 			     !isatty(STDOUT_FILENO);
@@ -326,6 +289,7 @@ static int watch(const struct scope_live_conf *c, struct scope_err *err)
 		.tee = { .event = tee_event,
 			 .tick = tee_tick,
 			 .lost = tee_lost },
+		.metrics = metrics,
 		.has_hints = isatty(STDERR_FILENO) && !c->is_quiet,
 	};
 	pid_t pid;
@@ -333,9 +297,9 @@ static int watch(const struct scope_live_conf *c, struct scope_err *err)
 
 	r = make_redact(c, &redact, err);
 	if (r == 0)
-		r = make_writer(c, &to, err);
+		r = scope_live_writer(c, &to, err);
 	if (r == 0)
-		r = make_health(c, &health, err);
+		r = scope_live_health(c, 1, &health, err);
 	if (r < 0)
 		return scope_cmd_complain(r, err);
 	/* What is written to is opened while that is allowed. */
@@ -343,7 +307,7 @@ static int watch(const struct scope_live_conf *c, struct scope_err *err)
 	r = part(c, to, &a, &calibrator, err);
 	s.calibrator = calibrator;
 	if (r == 0 && health)
-		r = start_health(c, health, err);
+		r = scope_live_serve(c, health, err);
 	if (r == 0)
 		r = scope_find_pid(c->target, &pid, err);
 	if (r == 0)
@@ -351,7 +315,8 @@ static int watch(const struct scope_live_conf *c, struct scope_err *err)
 	if (r < 0)
 		return scope_cmd_complain(r, err);
 	s.redact = redact;
-	s.health = health;
+	if (health)
+		s.metrics = scope_health_node(health, 0);
 	s.vm = scope_target_vm(t);
 	s.to = scope_take(to);
 	if (is_json)
@@ -383,8 +348,10 @@ static int live(const struct scope_cmd *cmd, int argc, char **argv)
 		scope_cmd_usage(cmd, stdout);
 	else if (conf.wants_version)
 		scope_cmd_version(stdout);
+	else if (conf.discovers)
+		return scope_live_many(&conf, watch, &err);
 	else
-		return watch(&conf, &err);
+		return watch(&conf, NULL, &err);
 	return scope_cmd_finish_stdout();
 }
 

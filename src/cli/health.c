@@ -3,26 +3,29 @@
 
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/time.h"
 
 #define ALIVE_NS UINT64_C(10000000000)
 
 struct scope_health {
-	struct scope_metrics *node; /* mapped, n of them */
-	size_t n;
-	uint64_t beat_ns;
+	char *node; /* mapped: n times `stride` bytes */
+	size_t n, stride;
+	uint64_t beat_ns, is_all_watched;
 	struct scope_http *http; /* owned */
 };
 
 int scope_health_new(size_t n, struct scope_health **ret_health)
 {
 	struct scope_health *h = calloc(1, sizeof(*h));
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	void *m;
 
 	if (!h)
 		return -ENOMEM;
-	m = mmap(NULL, n * sizeof(*h->node), PROT_READ | PROT_WRITE,
+	h->stride = (sizeof(struct scope_metrics) + page - 1) / page * page;
+	m = mmap(NULL, n * h->stride, PROT_READ | PROT_WRITE,
 		 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (m == MAP_FAILED) {
 		free(h);
@@ -40,13 +43,28 @@ void scope_health_free(struct scope_health *h)
 	if (!h)
 		return;
 	scope_http_free(h->http);
-	(void)munmap(h->node, h->n * sizeof(*h->node));
+	(void)munmap(h->node, h->n * h->stride);
 	free(h);
 }
 
 struct scope_metrics *scope_health_node(struct scope_health *h, size_t i)
 {
-	return &h->node[i];
+	return (struct scope_metrics *)(void *)(h->node + i * h->stride);
+}
+
+void scope_health_keep(struct scope_health *h, size_t i)
+{
+	size_t below = i * h->stride, above = (i + 1) * h->stride;
+
+	if (below)
+		(void)munmap(h->node, below);
+	if (above < h->n * h->stride)
+		(void)munmap(h->node + above, h->n * h->stride - above);
+}
+
+void scope_health_all_is_watched(struct scope_health *h, bool is_so)
+{
+	scope_metrics_set(h->is_all_watched, is_so);
 }
 
 void scope_health_beat(struct scope_health *h)
@@ -60,7 +78,7 @@ static bool is_healthy(void *arg)
 	uint64_t last = scope_metrics_get(h->beat_ns);
 
 	for (size_t i = 0; i < h->n; i++) {
-		uint64_t at = scope_metrics_get(h->node[i].updated_ns);
+		uint64_t at = scope_metrics_get(scope_health_node(h, i)->updated_ns);
 
 		last = at > last ? at : last;
 	}
@@ -72,9 +90,9 @@ static bool is_ready(void *arg)
 	struct scope_health *h = arg;
 
 	for (size_t i = 0; i < h->n; i++)
-		if (scope_metrics_get(h->node[i].attached_ns))
+		if (scope_metrics_get(scope_health_node(h, i)->attached_ns))
 			return true;
-	return false;
+	return scope_metrics_get(h->is_all_watched);
 }
 
 static void put_metrics(void *arg, struct scope_buf *out)
@@ -88,8 +106,8 @@ static void put_metrics(void *arg, struct scope_buf *out)
 		return;
 	}
 	for (size_t i = 0; i < h->n; i++)
-		if (scope_metrics_get(h->node[i].os_pid))
-			nodes[n++] = &h->node[i];
+		if (scope_metrics_get(scope_health_node(h, i)->os_pid))
+			nodes[n++] = scope_health_node(h, i);
 	scope_metrics_put(nodes, n, out);
 	free(nodes);
 }

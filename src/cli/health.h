@@ -14,7 +14,7 @@
 
 struct scope_health;
 
-/* Room for n nodes. -ENOMEM. */
+/* Room for n nodes, each on pages of its own. -ENOMEM. */
 int scope_health_new(size_t n, struct scope_health **ret_health);
 void scope_health_free(struct scope_health *h);
 SCOPE_AUTO(scope_health)
@@ -25,6 +25,13 @@ struct scope_metrics *scope_health_node(struct scope_health *h, size_t i);
 /* The observer itself is alive: say so now and then. Healthy is who said it,
  * or updated a node's metrics, less than 10 s ago. */
 void scope_health_beat(struct scope_health *h);
+
+/* Ready, though there may be no node: none is there that is not watched. Who
+ * never says so is ready while a node is watched. */
+void scope_health_all_is_watched(struct scope_health *h, bool is_so);
+
+/* In a forked process: let go of all but node i's metrics. */
+void scope_health_keep(struct scope_health *h, size_t i);
 
 /* Take the address, and then begin to serve: scope_http_new and _start. */
 int scope_health_listen(struct scope_health *h, const char *address,

@@ -14,6 +14,8 @@
 /* What an option does; in the order of the table. */
 enum {
 	OPT_PID,
+	OPT_DISCOVER,
+	OPT_MATCH,
 	OPT_EVENTS,
 	OPT_PROCESS,
 	OPT_DURATION,
@@ -43,6 +45,10 @@ enum {
 const struct scope_opt scope_live_opts[] = {
 	[OPT_PID] = { 'p', "pid", "PID", SCOPE_WORDS_NODES,
 		      "Watch the node with this process id" },
+	[OPT_DISCOVER] = { 0, "discover", NULL, NULL,
+			   "Watch all nodes there are, and those to come" },
+	[OPT_MATCH] = { 0, "match", "TEXT", NULL,
+			"With --discover: nodes of that name or command line" },
 	[OPT_EVENTS] = { 'e', "events", "LIST", SCOPE_WORDS_KINDS,
 			 "Kinds and groups to watch; -NAME takes away" },
 	[OPT_PROCESS] = { 0, "process", "PROCESS", NULL,
@@ -109,6 +115,7 @@ static int set_target(struct scope_live_conf *c, const char *value, bool is_pid,
 				  "one node at a time: '%s' or '%s'", c->target,
 				  value);
 	c->target = value;
+	c->is_pid = is_pid;
 	return 0;
 }
 
@@ -199,6 +206,35 @@ static int add_redact(struct scope_live_conf *c, const char *value,
 	if (scope_redact_new(&r) < 0)
 		return scope_fail(err, -ENOMEM, "out of memory");
 	return scope_redact_add(r, value, err);
+}
+
+static int add_match(struct scope_live_conf *c, const char *value,
+		     struct scope_err *err)
+{
+	if (!*value)
+		return scope_fail(err, -EINVAL, "--match '' matches no node");
+	if (c->nmatches == SCOPE_MATCHES_MAX)
+		return scope_fail(err, -EINVAL, "more than %d --match",
+				  SCOPE_MATCHES_MAX);
+	c->matches[c->nmatches++] = value;
+	return 0;
+}
+
+/* With --discover what would be the node is one more text to match. */
+static int finish_discover(struct scope_live_conf *c, struct scope_err *err)
+{
+	const char *name = c->target;
+
+	if (!c->discovers)
+		return c->nmatches ? scope_fail(err, -EINVAL,
+						"--match goes with --discover") :
+				     0;
+	if (c->is_pid)
+		return scope_fail(err, -EINVAL,
+				  "--discover finds nodes by itself; it takes a "
+				  "name or --match, but no --pid");
+	c->target = NULL;
+	return name ? add_match(c, name, err) : 0;
 }
 
 static int set_strategy(const char *value, struct scope_err *err)
@@ -299,6 +335,9 @@ static int set_flag(struct scope_live_conf *c, long which)
 	case OPT_JSON:
 		c->wants_json = true;
 		break;
+	case OPT_DISCOVER:
+		c->discovers = true;
+		break;
 	case OPT_STRICT:
 		c->is_strict = true;
 		break;
@@ -330,6 +369,8 @@ static int set(void *arg, const struct scope_opt *opt, const char *value,
 	switch (which) {
 	case OPT_PID:
 		return set_target(c, value, true, err);
+	case OPT_MATCH:
+		return add_match(c, value, err);
 	case OPT_EVENTS:
 		return add_events(c, value, err);
 	case OPT_PROCESS:
@@ -401,6 +442,9 @@ int scope_live_conf_parse(const struct scope_cmd *cmd, int argc, char **argv,
 		if (r < 0)
 			return r;
 	}
-	r = finish_dest(c, err);
+	r = finish_discover(c, err);
+	if (r == 0)
+		r = finish_dest(c, err);
+	c->is_hasty = !c->dest.to;
 	return r < 0 ? r : finish_kinds(c, err);
 }

@@ -2,8 +2,8 @@
 /*
  * live_conf: what the default command was asked to do.
  *
- * Limits:  SCOPE_PROCESSES_MAX --process options; SCOPE_REDACTS_MAX --redact; --events of at most
- *          SCOPE_EVENTS_LEN bytes in all. More is a usage error.
+ * Limits:  SCOPE_PROCESSES_MAX --process options; SCOPE_REDACTS_MAX --redact;
+ *          SCOPE_MATCHES_MAX --match; --events of at most SCOPE_EVENTS_LEN bytes in all. More is a usage error.
  * Errors:  -EINVAL with words in err.
  * Memory:  text is borrowed from argv.
  */
@@ -17,6 +17,7 @@
 #define SCOPE_PROCESSES_MAX 64
 #define SCOPE_EVENTS_LEN 1024
 #define SCOPE_REDACTS_MAX 256
+#define SCOPE_MATCHES_MAX 64
 #define SCOPE_BUFFER_DEFAULT (8u << 20)
 
 enum scope_color {
@@ -28,6 +29,10 @@ enum scope_color {
 struct scope_live_conf {
 	bool wants_help, wants_version;
 	const char *target; /* PID or name; NULL: the only node */
+	bool is_pid;	       /* it was given as --pid */
+	bool discovers;	    /* all nodes, or those that match */
+	size_t nmatches;
+	const char *matches[SCOPE_MATCHES_MAX + 1]; /* NULL-ended */
 	char events[SCOPE_EVENTS_LEN]; /* as given; "": the default set */
 	scope_kindset kinds;
 	uint64_t duration_ns; /* 0: until stopped */
@@ -36,6 +41,7 @@ struct scope_live_conf {
 	enum scope_syntax syntax;
 	enum scope_color color;
 	bool has_syntax, has_rotate_keep;
+	bool is_hasty; /* when stopped: who reads may be too slow */
 	bool wants_json, is_strict, is_quiet, has_no_sandbox;
 	unsigned verbose;
 	const char *listen, *token_file; /* NULL: no HTTP server, no token */

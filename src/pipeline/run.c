@@ -45,7 +45,7 @@ struct run {
 	struct scope_report report;
 };
 
-/* Written by scope_run_stop, from anywhere; made once, never closed. */
+/* Written by scope_run_stop, from anywhere; made once a process, never closed. */
 static int stop_fd = -1;
 
 static int stop_fd_get(void)
@@ -65,6 +65,12 @@ static int stop_fd_get(void)
 __attribute__((constructor)) static void make_stop_fd(void)
 {
 	(void)stop_fd_get();
+}
+
+int scope_run_renew(void)
+{
+	stop_fd = -1;
+	return stop_fd_get() < 0 ? -EMFILE : 0;
 }
 
 void scope_run_stop(void)

@@ -49,5 +49,8 @@ int scope_run(struct scope_target *t, const struct scope_run_opts *opts,
 
 /* Make a running scope_run return soon, or the next one at once. */
 void scope_run_stop(void);
+/* In a process that was forked: a stop of its own, whatever became of the
+ * descriptors that it inherited. 0, or -errno. */
+int scope_run_renew(void);
 
 #endif

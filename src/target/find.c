@@ -98,6 +98,28 @@ static void read_cmdline(const char *proc, struct scope_found *f)
 	(void)scope_buf_str(&out);
 }
 
+/* When it started. False: it has ended. */
+static bool read_stat(const char *proc, struct scope_found *f)
+{
+	char path[PATH_MAX], text[1024];
+	const char *at;
+	char state;
+
+	(void)snprintf(path, sizeof(path), "%s/%d/stat", proc, (int)f->pid);
+	if (scope_procfs_read(path, text, sizeof(text)) < 0)
+		return true;
+	/* The second field is a name in parentheses, which may hold any. */
+	at = strrchr(text, ')');
+	if (!at || strlen(at) < 3)
+		return true;
+	state = at[2];
+	for (int i = 2; at && i < 22; i++)
+		at = strchr(at + 1, ' ');
+	if (at)
+		f->started = strtoull(at + 1, NULL, 10);
+	return state != 'Z' && state != 'X';
+}
+
 int scope_find_nodes_in(const char *proc, struct scope_found *out, size_t max)
 {
 	struct dirent *de;
@@ -114,6 +136,8 @@ int scope_find_nodes_in(const char *proc, struct scope_found *out, size_t max)
 		    !is_beam(proc, (pid_t)pid))
 			continue;
 		out[n] = (struct scope_found){ .pid = (pid_t)pid };
+		if (!read_stat(proc, &out[n]))
+			continue;
 		read_cmdline(proc, &out[n]);
 		n++;
 	}
@@ -145,6 +169,11 @@ static int match(const struct scope_found *f, const char *name)
 	    (!f->node[n] || !name[m]))
 		return 2;
 	return strstr(f->cmdline, name) ? 1 : 0;
+}
+
+bool scope_find_matches(const struct scope_found *node, const char *name)
+{
+	return *name && match(node, name) > 0;
 }
 
 /* "12 (shop), 13 (no name)": those that match a name that well, or with NULL

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -15,10 +16,12 @@ struct scope_found {
 	pid_t pid;
 	char node[256];	   /* -sname/-name argument, "" when it has none */
 	char cmdline[512]; /* for people: spaces between arguments, cut */
+	uint64_t started;  /* clock ticks since boot; 0: not known */
 };
 
 /* List the BEAMs that run (by the name of their executable, beam.smp and
- * kin), at most max; the number found, or -errno. */
+ * kin), at most max; the number found, or -errno. One that has ended, and that
+ * nobody has waited for, does not run. */
 int scope_find_nodes(struct scope_found *out, size_t max);
 
 /* The PID that `name` means: a number; else the only node whose node name is
@@ -32,6 +35,10 @@ int scope_find_pid(const char *name, pid_t *ret_pid, struct scope_err *err);
 int scope_find_nodes_in(const char *proc, struct scope_found *out, size_t max);
 int scope_find_among(const struct scope_found *nodes, size_t n,
 		     const char *name, pid_t *ret_pid, struct scope_err *err);
+
+/* Whether a node has that name (with or without @host), or that text in its
+ * command line. The empty text is no name. */
+bool scope_find_matches(const struct scope_found *node, const char *name);
 
 /* Whether an executable is called as emulators are: "beam.smp" and kin. */
 bool scope_find_is_beam_name(const char *name);
