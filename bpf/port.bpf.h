@@ -220,7 +220,9 @@ static __always_inline void port_opened(u64 site, struct port_call *c, u64 prt)
 	s->rec.port.addr = prt;
 	text_words(s, word(word(prt + l->port_driver) + l->drv_name),
 		   SCOPE_PORT_DRIVER_WORDS);
-	text_words(s, word(prt + l->port_name), SCOPE_PORT_NAME_WORDS);
+	/* A command line is contents. */
+	if (config.term_words)
+		text_words(s, word(prt + l->port_name), SCOPE_PORT_NAME_WORDS);
 	remote_words(s, id, prt);
 	finish(s);
 }

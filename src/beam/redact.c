@@ -33,6 +33,10 @@ const char *const scope_redact_default[] = {
 	"match:\\beyJ[A-Za-z0-9_-]{6,}\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]*",
 	"match:\\b(?:AKIA|ASIA)[0-9A-Z]{16}\\b",
 	"match:(?i)[a-z][a-z0-9+.-]*://[^/\\s:@]*:[^/\\s@]+@",
+	/* password=x, "password":"x", Cookie: x; --password x */
+	"match:(?i)(?:passw(?:or)?d|passphrase|secret|token|credentials?|"
+	"api[_-]?key|private[_-]?key|cookie)[\\\\\"']*\\s*(?:=>|[:=])\\s*\\S",
+	"match:(?i)--[a-z-]*(?:passw(?:or)?d|passphrase|secret|token)\\s+\\S",
 	NULL,
 };
 
@@ -366,7 +370,9 @@ static bool is_contents(enum scope_field_key key)
 {
 	enum scope_type type = scope_field_info(key)->type;
 
-	return type == SCOPE_T_TERM || type == SCOPE_T_TERMS;
+	/* A port's command is a command line, passwords and all. */
+	return type == SCOPE_T_TERM || type == SCOPE_T_TERMS ||
+	       key == SCOPE_FIELD_COMMAND;
 }
 
 static bool is_stream(enum scope_kind kind)

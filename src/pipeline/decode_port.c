@@ -208,7 +208,7 @@ static void opened(struct scope_decoder *d, const struct scope_rec *rec,
 			8 * SCOPE_PORT_DRIVER_WORDS);
 		scope_sockets_opened(d->sockets, rec->port.port, driver);
 	}
-	if (name)
+	if (name && d->opts.term_words)
 		add_cut(ev, SCOPE_FIELD_COMMAND, name,
 			8 * SCOPE_PORT_NAME_WORDS);
 	add_addresses(d, rec, ev, socket_of(d, rec), NULL);

@@ -86,6 +86,11 @@ static void ports_come_and_go(void **state)
 	(void)port_rec(SCOPE_KIND_PORT_CLOSE, 4);
 	give_beside();
 	is(0, "driver", NULL);
+	/* A command line is contents, which were not asked for. */
+	open_decoder(SCOPE_KINDS_PORT, 0);
+	opened(5, "spawn");
+	is(ngot - 1, "driver", "\"spawn\"");
+	is(ngot - 1, "command", NULL);
 }
 
 static void operations_are_told(void **state)

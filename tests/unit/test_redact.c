@@ -214,7 +214,7 @@ static void kinds_and_keys_of_the_event(void **state)
 	(void)state;
 	assert_int_equal(fake_init(&f, 25), 0);
 	mark = f.used;
-	RULES("kind:msg.send", "key:mailbox", "key:via", "key:name");
+	RULES("kind:msg.send,port", "key:mailbox", "key:via", "key:name");
 	term_event(SCOPE_KIND_MSG_SEND, bin("x"));
 	ev.name = fake_atom(&f, "me");
 	scope_event_add_u(&ev, SCOPE_FIELD_MAILBOX, 3);
@@ -228,10 +228,18 @@ static void kinds_and_keys_of_the_event(void **state)
 	assert_memory_equal(got->fields[1].text, "[redacted]",
 			    got->fields[1].len);
 	assert_int_equal(got->fields[2].u, 9);
-	/* Another kind keeps its contents, and the stream's own all. */
-	ev.kind = SCOPE_KIND_MSG_RECEIVE;
+	/* A command line is contents, what opened the port is none. */
+	ev.kind = SCOPE_KIND_PORT_OPEN;
 	ev.name = 0;
-	ev.nfields = 1;
+	ev.nfields = 0;
+	scope_event_add_text(&ev, SCOPE_FIELD_DRIVER, "spawn", 5);
+	scope_event_add_text(&ev, SCOPE_FIELD_COMMAND, "login -p x", 10);
+	got = redacted();
+	assert_true(got->redacted);
+	assert_memory_equal(got->fields[0].text, "spawn", 5);
+	assert_memory_equal(got->fields[1].text, "[redacted]", 10);
+	/* Another kind keeps its contents, and the stream's own all. */
+	term_event(SCOPE_KIND_MSG_RECEIVE, bin("x"));
 	assert_ptr_equal(redacted(), &ev);
 	ev.kind = SCOPE_KIND_SUMMARY;
 	assert_ptr_equal(redacted(), &ev);
@@ -319,9 +327,16 @@ static void the_default_hides_what_it_should(void **state)
 		"-----BEGIN RSA PRIVATE KEY-----\nMIIE",
 		"AKIAIOSFODNN7EXAMPLE",
 		"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln",
+		"{\"user\":\"bob\",\"password\":\"hunter2\"}",
+		"{\\\"api_key\\\": \\\"hunter2\\\"}",
+		"host=db dbname=shop PASSWORD=hunter2",
+		"user=bob&access_token=hunter2",
+		"GET / HTTP/1.1\r\nCookie: session=hunter2\r\n",
+		"login --db-password hunter2 --user bob",
 	};
 	static const char *const plain[] = {
 		"http://db:5432/shop", "bearer of news", "SELECT 1",
+		"a token of love", "no password", "login --user bob",
 	};
 
 	(void)state;
