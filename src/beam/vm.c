@@ -44,6 +44,23 @@ void scope_vm_done(struct scope_vm *vm)
 	vm->atoms = NULL;
 }
 
+int scope_vm_read_all(struct scope_vm *vm, struct scope_piece *pieces,
+		      size_t n)
+{
+	if (vm->batch)
+		return vm->batch(vm->arg, pieces, n);
+	for (size_t i = 0; i < n; i++) {
+		struct scope_piece *p = &pieces[i];
+		int r = p->addr ? vm->read(vm->arg, p->addr, p->buf, p->len) :
+				  -EFAULT;
+
+		if (r == -ESRCH)
+			return r;
+		p->is_read = r == 0;
+	}
+	return 0;
+}
+
 /* The shifts come from the target's memory: keep them defined. */
 static uint64_t data_of(const struct scope_vm *vm,
 			const struct scope_pixdata *t, uint64_t word)

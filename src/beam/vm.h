@@ -22,6 +22,16 @@
 /* Read len bytes of the target at addr, all or nothing. */
 typedef int scope_read_fn(void *arg, uint64_t addr, void *buf, size_t len);
 
+/* One of many pieces of memory to read. */
+struct scope_piece {
+	uint64_t addr; /* 0: nothing to read, is_read becomes false */
+	void *buf;
+	size_t len;
+	bool is_read;
+};
+/* Read all pieces that can be read. -ESRCH: the target is gone. */
+typedef int scope_batch_fn(void *arg, struct scope_piece *pieces, size_t n);
+
 /* ErtsPTab.r.o of the process or port table: how an id's pixdata becomes its
  * number (erl_ptab.h, erts_ptab_pixdata2data). Where !layout->pixdata, only
  * scope_vm_parse_pid needs them. */
@@ -35,7 +45,8 @@ struct scope_atoms;
 struct scope_vm {
 	const struct scope_layout *layout; /* static */
 	scope_read_fn *read;
-	void *arg; /* borrowed, for read */
+	scope_batch_fn *batch; /* NULL: piece by piece with read */
+	void *arg; /* borrowed, for read and batch */
 	uint64_t atom_table; /* address of erts_atom_table */
 	struct scope_pixdata procs, ports;
 	struct scope_atoms *atoms; /* owned: scope_vm_done */
@@ -66,6 +77,10 @@ int scope_vm_init(struct scope_vm *vm, const struct scope_layout *layout,
 		  scope_read_fn *read, void *arg);
 void scope_vm_done(struct scope_vm *vm);
 
+/* Read the pieces, together where there is a way to. As scope_batch_fn. */
+int scope_vm_read_all(struct scope_vm *vm, struct scope_piece *pieces,
+		      size_t n);
+
 /* The text of an atom, UTF-8 without quotes, not NUL-terminated by contract
  * (ret_len says). Read once from the target, then from the cache; atoms never
  * change. NULL: not an atom, or not readable (not cached, so that a later try
@@ -75,9 +90,11 @@ void scope_vm_done(struct scope_vm *vm);
 #define SCOPE_ATOMS_MAX (8u << 20)
 const char *scope_vm_atom(struct scope_vm *vm, uint64_t atom, size_t *ret_len);
 
-/* Read the texts of atoms that were not looked at so far, at most `max` of
- * them: what is asked for after the target is gone is known then. Returns how
- * many were looked at; 0: all that there are. */
+/* Read the texts of atoms that were not looked at so far, many at once, at most
+ * `max` of them: what is asked for after the target is gone is known then. One
+ * that can't be read (yet) is looked at again by later calls, and after some of
+ * them only when it is asked for. Returns how many were looked at; 0: all that
+ * there are, or the target is gone. */
 size_t scope_vm_follow_atoms(struct scope_vm *vm, size_t max);
 
 /* The atom with this text among the first `limit` of the table; 0: none. For

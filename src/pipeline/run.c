@@ -18,6 +18,7 @@
 #define LOSS_EVERY_NS 100000000u /* a reader that is slow is told this often */
 #define PROCESSES_MAX 64
 #define ATOMS_AT_ONCE 512 /* some 2 ms of reading */
+#define ATOMS_FIRST 131072 /* before anything asks for them; most nodes have fewer */
 
 struct run {
 	struct scope_target *t; /* borrowed */
@@ -467,6 +468,7 @@ static int start(struct run *r, struct scope_err *err)
 	r->order = scope_order_new(batch_done, r);
 	if (!r->order)
 		return scope_fail(err, -ENOMEM, "out of memory");
+	(void)scope_vm_follow_atoms(scope_target_vm(r->t), ATOMS_FIRST);
 	scope_decoder_learn_code(r->decoder);
 	say(r, "attaching");
 	rc = scope_probe_attach(r->probe, r->t, err);

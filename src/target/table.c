@@ -36,24 +36,6 @@ static uint32_t u32_at(const uint8_t *p, uint32_t off)
 	return v;
 }
 
-int scope_table_read(struct scope_table *t, struct scope_piece *pieces,
-		     size_t n)
-{
-	if (t->batch)
-		return t->batch(t->arg, pieces, n);
-	for (size_t i = 0; i < n; i++) {
-		struct scope_piece *p = &pieces[i];
-		int r = p->addr ? t->vm->read(t->vm->arg, p->addr, p->buf,
-					      p->len) :
-				  -EFAULT;
-
-		if (r == -ESRCH)
-			return r;
-		p->is_read = r == 0;
-	}
-	return 0;
-}
-
 /* The masks are u32 before OTP 26, u64 from it on. */
 static uint64_t mask_at(const struct scope_layout *l, const uint8_t *ro,
 			uint32_t off)
@@ -147,14 +129,14 @@ static int read_again(struct scope_chunk *b, size_t i)
 			.buf = &p->addr,
 			.len = 8,
 		};
-		int r = scope_table_read(b->t, &slot, 1);
+		int r = scope_vm_read_all(b->t->vm, &slot, 1);
 
 		if (r < 0)
 			return r;
 		p->is_read = false;
 		if (!slot.is_read || p->addr == 0 || p->addr == b->t->invalid)
 			return 0;
-		r = scope_table_read(b->t, p, 1);
+		r = scope_vm_read_all(b->t->vm, p, 1);
 		if (r < 0)
 			return r;
 	}
@@ -169,7 +151,7 @@ static int read_structs(struct scope_chunk *b)
 		b->pieces[i].buf = b->bytes + i * b->p_size;
 		b->pieces[i].len = b->p_size;
 	}
-	r = scope_table_read(b->t, b->pieces, b->n);
+	r = scope_vm_read_all(b->t->vm, b->pieces, b->n);
 	for (size_t i = 0; r == 0 && i < b->n; i++) {
 		r = read_again(b, i);
 		b->keep[i] = is_process(b, i);
@@ -233,7 +215,7 @@ int scope_chunk_words(struct scope_chunk *b, const uint64_t *at, uint32_t off,
 			.buf = b->words[i],
 			.len = 8 * n,
 		};
-	return scope_table_read(b->t, b->pieces, b->n);
+	return scope_vm_read_all(b->t->vm, b->pieces, b->n);
 }
 
 static int read_names(struct scope_chunk *b)

@@ -2,9 +2,9 @@
 /*
  * table: the process table of a VM, walked from outside while it changes.
  *
- * Shapes:  everything is read through a scope_vm and, where there is one, a
- *          way to read many pieces at once: a walk reads the table in large
- *          chunks, the processes in batches, and then what hangs off them.
+ * Shapes:  everything is read through a scope_vm: a walk reads the table in
+ *          large chunks, the processes in batches, and then what hangs off
+ *          them.
  * Torn:    an entry counts only when its process's own id leads back to the
  *          same slot; else it is read again, a few times, and then left out.
  * Limits:  SCOPE_TABLE_MAX slots, SCOPE_DICT_MAX slots of a dictionary, and
@@ -26,20 +26,8 @@
 #define SCOPE_DICT_MAX (1u << 20)
 #define SCOPE_DICT_CHAIN 4096
 
-/* One of many pieces of memory to read. */
-struct scope_piece {
-	uint64_t addr; /* 0: nothing to read, is_read becomes false */
-	void *buf;
-	size_t len;
-	bool is_read;
-};
-/* Read all pieces that can be read. -ESRCH: the target is gone. */
-typedef int scope_batch_fn(void *arg, struct scope_piece *pieces, size_t n);
-
 struct scope_table {
-	struct scope_vm *vm;   /* borrowed */
-	scope_batch_fn *batch; /* NULL: one by one through the vm */
-	void *arg;
+	struct scope_vm *vm; /* borrowed */
 	uint64_t addr; /* of the ErtsPTab */
 	/* Its constants: scope_table_load. */
 	uint64_t tab;
@@ -52,9 +40,6 @@ struct scope_table {
 
 /* Read the table's constants, and those of its ids. */
 int scope_table_load(struct scope_table *t, struct scope_pixdata *ret_pix);
-
-int scope_table_read(struct scope_table *t, struct scope_piece *pieces,
-		     size_t n);
 
 /* The slot of a pid's process. */
 uint32_t scope_table_slot(const struct scope_table *t, uint64_t pid);

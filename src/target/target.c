@@ -242,6 +242,7 @@ static int open_all(struct scope_target *t, struct scope_err *err)
 			  scope_target_read, t);
 	if (r < 0)
 		return scope_fail(err, r, "out of memory");
+	t->vm.batch = scope_target_batch;
 	r = wait_for_node(t, err);
 	if (r < 0)
 		return r;
@@ -281,8 +282,6 @@ static int open_target(struct scope_attacher *a, struct scope_attacher *own,
 		.place = &t->place,
 	};
 	t->table.vm = &t->vm;
-	t->table.batch = scope_target_batch;
-	t->table.arg = t;
 	r = open_all(t, err);
 	if (r < 0)
 		return r;

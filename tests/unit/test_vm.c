@@ -70,7 +70,6 @@ static void atoms_are_read_once(void **state)
 	}
 }
 
-/* Whichever word on the way can't be read: a later try may do better. */
 /* What was followed is known when the target is gone. */
 static void atoms_are_followed(void **state)
 {
@@ -93,6 +92,110 @@ static void atoms_are_followed(void **state)
 	scope_vm_done(&f.vm);
 }
 
+/* Serves all but what is at fail_at. */
+static unsigned batches;
+static bool is_gone;
+
+static int fake_batch(void *arg, struct scope_piece *pieces, size_t n)
+{
+	batches++;
+	for (size_t i = 0; i < n; i++)
+		pieces[i].is_read = pieces[i].addr &&
+				    fake_read(arg, pieces[i].addr,
+					      pieces[i].buf,
+					      pieces[i].len) == 0;
+	return is_gone ? -ESRCH : 0;
+}
+
+static void make_atoms(unsigned otp, unsigned n)
+{
+	char text[160];
+
+	assert_int_equal(fake_init(&f, otp), 0);
+	f.vm.batch = fake_batch;
+	batches = 0;
+	is_gone = false;
+	for (unsigned i = 0; i < n; i++) {
+		/* Some are longer than what is read together. */
+		(void)snprintf(text, sizeof(text), "atom %*u",
+			       i % 50 ? 1 : 150, i);
+		(void)fake_atom(&f, text);
+	}
+}
+
+/* A few round trips, and each text is what it is when read alone. */
+static void atoms_are_followed_together(void **state)
+{
+	(void)state;
+	for (const unsigned *r = scope_layout_releases(); *r; r++) {
+		char text[160];
+		uint32_t first;
+		size_t len;
+
+		make_atoms(*r, 0);
+		first = f.atoms;
+		scope_vm_done(&f.vm);
+		make_atoms(*r, 300);
+		assert_int_equal(scope_vm_follow_atoms(&f.vm, 10), 10);
+		assert_int_equal(scope_vm_follow_atoms(&f.vm, 1000),
+				 f.atoms - 10);
+		assert_in_range(batches, 1, 3 * 3);
+		f.vm.atom_table = 8; /* nothing is there */
+		for (unsigned i = 0; i < 300; i++) {
+			const char *s = scope_vm_atom(
+				&f.vm, (uint64_t)(first + i) << 6 | 0x0b, &len);
+
+			(void)snprintf(text, sizeof(text), "atom %*u",
+				       i % 50 ? 1 : 150, i);
+			assert_non_null(s);
+			assert_int_equal(len, strlen(text));
+			assert_memory_equal(s, text, len);
+		}
+		scope_vm_done(&f.vm);
+	}
+}
+
+/* One that can't be read is asked for again, and does not stop the others. */
+static void unreadable_atoms_are_followed_again(void **state)
+{
+	uint64_t first, slot;
+	size_t len, n = 0;
+
+	(void)state;
+	make_atoms(25, 100);
+	slot = FAKE_SEG + f.atoms - 50;
+	f.fail_at = fake_at(slot);
+	first = (uint64_t)(f.atoms - 50) << 6 | 0x0b;
+	n = scope_vm_follow_atoms(&f.vm, 1000);
+	assert_int_equal(n, f.atoms - 50);
+	f.fail_at = 0;
+	assert_int_equal(scope_vm_follow_atoms(&f.vm, 1000), 50);
+	f.vm.atom_table = 8;
+	assert_non_null(scope_vm_atom(&f.vm, first, &len));
+	scope_vm_done(&f.vm);
+
+	/* For good: given up after some tries, until it is asked for. */
+	make_atoms(25, 100);
+	f.fail_at = fake_at(slot);
+	n = 0;
+	for (unsigned i = 0; i < 5; i++)
+		n += scope_vm_follow_atoms(&f.vm, 1000);
+	assert_int_equal(n, f.atoms);
+	assert_null(scope_vm_atom(&f.vm, first, &len));
+	f.fail_at = 0;
+	assert_non_null(scope_vm_atom(&f.vm, first, &len));
+	scope_vm_done(&f.vm);
+
+	/* The target is gone: nothing is said of its atoms. */
+	make_atoms(25, 100);
+	is_gone = true;
+	assert_int_equal(scope_vm_follow_atoms(&f.vm, 1000), 0);
+	is_gone = false;
+	assert_int_equal(scope_vm_follow_atoms(&f.vm, 1000), f.atoms);
+	scope_vm_done(&f.vm);
+}
+
+/* Whichever word on the way can't be read: a later try may do better. */
 static void unreadable_atoms_are_not_kept(void **state)
 {
 	(void)state;
@@ -257,6 +360,8 @@ int main(void)
 		cmocka_unit_test(each_release_has_a_table),
 		cmocka_unit_test(atoms_are_read_once),
 		cmocka_unit_test(atoms_are_followed),
+		cmocka_unit_test(atoms_are_followed_together),
+		cmocka_unit_test(unreadable_atoms_are_followed_again),
 		cmocka_unit_test(unreadable_atoms_are_not_kept),
 		cmocka_unit_test(what_is_no_atom_is_refused),
 		cmocka_unit_test(many_atoms_are_kept),
