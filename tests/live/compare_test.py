@@ -4,12 +4,16 @@
 
 import copy
 import json
+import os
+import subprocess
 import sys
+import tempfile
 import unittest
 
 sys.dont_write_bytecode = True  # nothing is left beside the sources
 import compare
 
+HERE = os.path.dirname(os.path.realpath(__file__))
 ROOT, SINK, CHILD = '<0.1.0>', '<0.2.0>', '<0.3.0>'
 
 
@@ -407,6 +411,39 @@ class Planted(unittest.TestCase):
         self.facts.append({'t': 'maybe', 'kind': 'msg.send', 'pid': 'any', 'other': ROOT,
                            're': '^{#Ref'})
         self.assertEqual(faults(finish(self.events), self.facts), [])
+
+
+
+class Kinds(unittest.TestCase):
+    """scripts/kinds-table: what is there, and only that."""
+
+    def setUp(self):
+        with open(os.path.join(HERE, 'kinds.tsv'), encoding='utf-8') as f:
+            rows = [line.split() for line in f if not line.startswith('#')]
+        self.kinds = {r[0]: dict(zip(rows[0][1:], r[1:])) for r in rows[1:]}
+
+    def held(self, column, events, unavailable):
+        with tempfile.NamedTemporaryFile('w', suffix='.json') as f:
+            f.write(json.dumps({'kind': 'node.attach', 'events': events,
+                                'unavailable': unavailable}) + '\n')
+            f.flush()
+            return subprocess.run([os.path.join(HERE, '../../scripts/kinds-table'), '--attach',
+                                   column, f.name], stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+    def test_each_column_is_held_to(self):
+        for column in ('23', '25', '27', '29', 'unknown'):
+            events = {k: 'uprobe f' for k, v in self.kinds.items() if v[column] == 'yes'}
+            lacks = {k: 'why' for k, v in self.kinds.items() if v[column] == 'no'}
+            self.assertTrue(self.held(column, events | {'proc.info': 'memory'}, lacks))
+            self.assertFalse(self.held(column, events | {'a.kind': 'uprobe f'}, lacks))
+            gone = dict(list(events.items())[1:])
+            self.assertFalse(self.held(column, gone, lacks))
+            self.assertFalse(self.held(column, gone, lacks | {list(events)[0]: 'why'}))
+            self.assertFalse(self.held(column, events | {list(events)[0]: ''}, lacks))
+            for kind in list(lacks)[:1]:
+                self.assertFalse(self.held(column, events | {kind: 'uprobe f'}, lacks))
+                self.assertFalse(self.held(column, events, lacks | {kind: ''}))
 
 
 if __name__ == '__main__':
