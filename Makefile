@@ -49,7 +49,7 @@ benches := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(filter-out %.bpf.c,$(
 	$(B)/tests/bench/count.bpf.o
 mans    := $(sort $(wildcard src/cli/man/*.[1-8]))
 
-.PHONY: all help deps demo check bench install uninstall clean lint unit units \
+.PHONY: all help deps demo check bench layouts install uninstall clean lint unit units \
 	verifier fuzz fuzzers live soak memory benches arm64
 
 all: $(B)/scope-bpf ## build the program (build/scope-bpf)
@@ -171,6 +171,9 @@ live: all $(B)/tests/live/recovered ## tests against live nodes (root)
 
 soak: all ## RabbitMQ under load (root); DURATION=600
 	$(Q)tests/live/soak $(DURATION)
+
+layouts: ## hold the layout tables to each release's sources (minutes, by apt)
+	$(Q)scripts/layout-matrix $(OTP)
 
 bench: ## costs on the node and in the collector, beside peers (root)
 	$(Q)scripts/deps build bench
