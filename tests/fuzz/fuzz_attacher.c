@@ -87,8 +87,12 @@ static int do_attach(struct scope_node *n, const struct scope_msg_attach *m,
 	check(m->n >= 1 && m->n <= SCOPE_WIRE_SITES_MAX &&
 	      m->group < SCOPE_WIRE_GROUPS_MAX &&
 	      strlen(m->prog) < SCOPE_PROG_NAME_MAX);
-	for (unsigned i = 0; i < m->n; i++)
-		check(m->site[i].cookie < SCOPE_SITE_MAX);
+	for (unsigned i = 0; i < m->n; i++) {
+		uint64_t c = m->site[i].cookie;
+
+		check((c & ((1u << SCOPE_COOKIE_ARG) - 1)) < SCOPE_SITE_MAX &&
+		      c >> SCOPE_COOKIE_ARG < SCOPE_COOKIE_ARGS);
+	}
 	return 0;
 }
 

@@ -272,9 +272,7 @@ static void repair(struct scope_batch *b)
 		uint64_t *words = (uint64_t *)(rec + 1);
 
 		n = (b->used - at - SCOPE_REC_BYTES) / 8;
-		rec->kind %= 18;
-		if (rec->kind == 17)
-			rec->kind = SCOPE_KIND_LOSS;
+		rec->kind %= SCOPE_KIND_MAX;
 		rec->nwords %= 128;
 		rec->nsegs %= 8;
 		if (rec->nwords + rec->nsegs > n)
@@ -287,7 +285,7 @@ static void repair(struct scope_batch *b)
 
 			*seg = SCOPE_SEG(addr, SCOPE_SEG_WORDS(*seg) & 63);
 		}
-		for (unsigned i = 0; i < 6 && rec->kind != SCOPE_KIND_LOSS; i++)
+		for (unsigned i = 0; i < 7 && rec->kind != SCOPE_KIND_LOSS; i++)
 			rec->a[i] = repaired(rec->a[i]);
 		rec->len = SCOPE_REC_BYTES + 8u * (rec->nwords + rec->nsegs);
 		at += rec->len;
