@@ -110,6 +110,15 @@ def main():
         faults.append(f'{calls} calls and {len(replies)} replies, {sum(replies)} to aliases, '
                       f'instead of {len(expect)}, {sum(expect)} to aliases')
 
+    for f in facts:
+        if f['t'] == 'overtakes':
+            came = [(e.get('msg'), e.get('reason')) for e in peer.events
+                    if e['kind'] == 'dist.receive' and e.get('op') == 'ALTACT_SIG_SEND']
+            queued = sum(e['kind'] == 'msg.send' and 'dist' in e and bool(e.get('alias')) and
+                         e.get('msg') == f['msg'] for e in peer.events)
+            if came != [(f['msg'], None), (None, f['reason'])] or queued != 1:
+                faults.append(f'with priority: {came}, {queued} enqueued')
+
     want = collections.Counter((f['kind'], f['peer'], f.get('reason')) for f in facts
                                if f['t'] == 'node')
     have = collections.Counter((e['kind'], e['peer'], e.get('reason')) for e in driver.events

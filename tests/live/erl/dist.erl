@@ -7,7 +7,7 @@
 
 -import(live, [note/1]).
 -export([setup/1, run/1]).
--export([echo/0, leave/1, wait/0]).
+-export([echo/0, leave/1, wait/0, listen/1]).
 -export([init/1, handle_call/3, handle_cast/2]).
 
 setup(["peer"]) ->
@@ -31,6 +31,7 @@ run({driver, Peer}) ->
     [echoed(P, Peer, T) || T <- terms()],
     calls(Peer),
     processes(Peer),
+    priority(Peer),
     slow(Echo, Peer),
     receive after 200 -> ok end,
     true = erlang:disconnect_node(Peer),
@@ -77,11 +78,13 @@ echoed(To, Peer, Term) ->
                {msg, live:text(shown(Msg))}]}),
     receive
         {From, Term} when node(From) =:= Peer ->
-            note({as, [{t, received}, {op, 'SEND_SENDER'},
-                       {from, live:text(From)},
-                       {msg, live:text(shown({From, Term}))}]}),
+            got(From, shown({From, Term})),
             From
     end.
+
+got(From, Msg) ->
+    note({as, [{t, received}, {op, 'SEND_SENDER'}, {from, live:text(From)},
+               {msg, live:text(Msg)}]}).
 
 %% Of a binary 64 bytes are copied.
 shown({P, <<B:64/binary, _, _/binary>>}) -> {P, {cut, B}};
@@ -122,6 +125,33 @@ processes(Peer) ->
     note({as, [{t, ops}, {op, 'GROUP_LEADER'}, {n, 1}]}),
     note({as, [{t, ops}, {op, 'PAYLOAD_EXIT2'}, {n, 2}]}),
     process_flag(trap_exit, false).
+
+%% What overtakes others: a signal of its own, of nodes that both know it.
+priority(Peer) ->
+    Other = erpc:call(Peer, erlang, system_info, [otp_release]),
+    note({as, [{t, ops}, {op, 'SPAWN_REQUEST'}, {n, 1}]}),
+    priority(Peer, min(Other, erlang:system_info(otp_release)) >= "29").
+
+priority(_, false) -> ok;
+priority(Peer, true) ->
+    P = spawn(Peer, ?MODULE, listen, [self()]),
+    A = receive {P, Alias} -> Alias end,
+    got(P, {P, A}),
+    erlang:send(A, {first, "to an alias"}, [priority]),
+    receive {P, heard} -> got(P, {P, heard}) end,
+    R = monitor(process, P),
+    apply(erlang, exit, [A, {over, there}, [priority]]),
+    receive {'DOWN', R, process, P, {over, there}} -> ok end,
+    note({as, [{t, ops}, {op, 'SPAWN_REQUEST'}, {n, 1}]}),
+    note({as, [{t, ops}, {op, 'MONITOR_P'}, {n, 1}]}),
+    note({as, [{t, ops}, {op, 'ALTACT_SIG_SEND'}, {n, 2}]}),
+    note({as, [{t, overtakes}, {msg, live:text({first, "to an alias"})},
+               {reason, live:text({over, there})}]}).
+
+listen(To) ->
+    To ! {self(), apply(erlang, alias, [[priority]])},
+    receive {first, _} -> To ! {self(), heard} end,
+    receive never -> ok end.
 
 leave(Why) -> receive after 50 -> exit(Why) end.
 wait() -> receive never -> ok end.
