@@ -46,6 +46,7 @@ int on_attempt(struct scope_regs *ctx)
 	u64 key = thread(), ts = bpf_ktime_get_ns(), args, p;
 	struct attempt a = {};
 
+	count_hit(SCOPE_GROUP_ATTEMPT);
 	switch (bpf_get_attach_cookie(ctx)) {
 	case SCOPE_SITE_HAND_PROCESS:
 		p = SCOPE_ARG2(ctx);
@@ -99,6 +100,7 @@ int on_attempt_return(struct scope_regs *ctx)
 	struct attempt *found = bpf_map_lookup_elem(&attempts, &key), a;
 	struct scratch *s;
 
+	count_hit(SCOPE_GROUP_ATTEMPT);
 	if (!found)
 		return 0; /* entered before we attached */
 	now = bpf_ktime_get_ns();

@@ -169,6 +169,7 @@ int on_call(struct scope_regs *ctx)
 	struct call c = { .ts = bpf_ktime_get_ns() };
 	u32 kind = SCOPE_KIND_NONE;
 
+	count_hit(site == SCOPE_SITE_GC ? SCOPE_GROUP_GC : SCOPE_GROUP_PROC);
 	c.a[0] = a1;
 	c.a[1] = a2;
 	c.a[2] = a3;
@@ -321,6 +322,7 @@ int on_return(struct scope_regs *ctx)
 	u64 ret = SCOPE_RET(ctx);
 	struct call *found = bpf_map_lookup_elem(&calls, &key), c;
 
+	count_hit(site == SCOPE_SITE_GC ? SCOPE_GROUP_GC : SCOPE_GROUP_PROC);
 	if (!found)
 		return 0; /* entered before we attached */
 	c = *found;

@@ -43,6 +43,7 @@ int on_code(struct scope_regs *ctx)
 	u32 kind = SCOPE_KIND_CODE_LOAD;
 	struct scratch *s;
 
+	count_hit(SCOPE_GROUP_CODE);
 	/* Code is of no process. */
 	if (config.filter)
 		return 0;

@@ -83,6 +83,7 @@ static __always_inline void dist_receive(struct scope_regs *ctx)
 SEC("uprobe")
 int on_dist(struct scope_regs *ctx)
 {
+	count_hit(SCOPE_GROUP_DIST);
 	switch (bpf_get_attach_cookie(ctx)) {
 	case SCOPE_SITE_DIST_SEND:
 		dist_send(ctx);
@@ -123,6 +124,7 @@ int on_node(struct scope_regs *ctx)
 	const volatile struct scope_layout *l = &config.layout;
 	u64 a = SCOPE_ARG1(ctx), b = SCOPE_ARG2(ctx);
 
+	count_hit(SCOPE_GROUP_PROC);
 	switch (bpf_get_attach_cookie(ctx)) {
 	case SCOPE_SITE_CONNECTED:
 		node_event(SCOPE_KIND_DIST_NODE_UP, SCOPE_SITE_CONNECTED,

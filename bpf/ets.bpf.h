@@ -90,6 +90,7 @@ int on_ets(struct scope_regs *ctx)
 {
 	u64 p = SCOPE_ARG1(ctx);
 
+	count_hit(SCOPE_GROUP_ETS);
 	if (!in_set(word(p), 0) || is_again(ctx, p))
 		return 0;
 	return ets_call(ctx, SCOPE_SITE_ETS);
@@ -113,6 +114,7 @@ int on_ets_23(struct scope_regs *ctx)
 	struct bif_call c = { .ts = bpf_ktime_get_ns() };
 	u64 pid, *to;
 
+	count_hit(SCOPE_GROUP_ETS);
 	c.a[0] = SCOPE_ARG1(ctx);
 	pid = word(c.a[0]);
 	if (!in_set(pid, 0))
@@ -136,6 +138,7 @@ int on_ets_23_return(struct scope_regs *ctx)
 	u64 ret = SCOPE_RET(ctx), pid, at;
 	struct bif_call c;
 
+	count_hit(SCOPE_GROUP_ETS);
 	if (!bif_returned(SCOPE_SITE_ETS_23, &c) || ret ||
 	    half(c.a[0] + l->p_freason) != l->trap)
 		return 0;
@@ -150,6 +153,7 @@ int on_ets_new(struct scope_regs *ctx)
 {
 	struct bif_call c = { .ts = bpf_ktime_get_ns() };
 
+	count_hit(SCOPE_GROUP_ETS);
 	c.a[0] = word(SCOPE_ARG1(ctx));
 	c.a[1] = word(SCOPE_ARG2(ctx));
 	bif_entered(SCOPE_SITE_ETS_NEW, SCOPE_KIND_ETS_NEW, &c);
@@ -163,6 +167,7 @@ int on_ets_new_return(struct scope_regs *ctx)
 	struct bif_call c;
 	struct scratch *s;
 
+	count_hit(SCOPE_GROUP_ETS);
 	if (!bif_returned(SCOPE_SITE_ETS_NEW, &c) || !ret ||
 	    !in_set(c.a[0], 0))
 		return 0;

@@ -80,6 +80,7 @@ static __always_inline void send_one(u64 rcvr, u64 mp, u64 msg, u64 from,
 	}
 	if (is_gone(s) || !in_set(pid, s->process[0])) {
 		give_back(s);
+		count_hit(SCOPE_GROUP_SEND);
 		return;
 	}
 	start(s, SCOPE_KIND_MSG_SEND, site, ts);
@@ -121,8 +122,10 @@ static __always_inline void send_alias(struct scope_regs *ctx)
 		to = word((alias & ~7ull) + config.layout.ref_pid);
 	}
 
-	if (!in_set(pid, to))
+	if (!in_set(pid, to)) {
+		count_hit(SCOPE_GROUP_SEND);
 		return;
+	}
 	s = begin(SCOPE_KIND_MSG_SEND, SCOPE_SITE_ALIAS, ts);
 	if (!s)
 		return;
@@ -145,8 +148,10 @@ __noinline int send_dist(u64 to, u64 edep, u64 from, u64 alias, u32 site)
 	u64 ts = bpf_ktime_get_ns();
 	struct scratch *s;
 
-	if (!in_set(0, to))
+	if (!in_set(0, to)) {
+		count_hit(SCOPE_GROUP_SEND);
 		return 0;
+	}
 	s = begin(SCOPE_KIND_MSG_SEND, site, ts);
 	if (!s)
 		return 0;
@@ -357,6 +362,7 @@ static __always_inline int received(u64 c_p, u64 mp, u32 site)
 	from = s->message.from;
 	if (!in_set(pid, is_pid(from) ? from : 0)) {
 		give_back(s);
+		count_hit(SCOPE_GROUP_RECEIVE);
 		return 0;
 	}
 	start(s, SCOPE_KIND_MSG_RECEIVE, site, ts);

@@ -34,6 +34,7 @@ int on_native(struct scope_regs *ctx)
 	struct native n = { .ts = bpf_ktime_get_ns() };
 	u64 p, mfa;
 
+	count_hit(SCOPE_GROUP_CALL);
 	switch (site) {
 	case SCOPE_SITE_CALL_NIF:
 		p = SCOPE_ARG1(ctx);
@@ -73,9 +74,12 @@ static __always_inline int native_done(struct scope_regs *ctx)
 	struct native *n = bpf_map_lookup_elem(&natives, &key);
 	struct scratch *s;
 
+	count_hit(SCOPE_GROUP_CALL);
 	if (!n)
 		return 0; /* entered before we attached, or of no interest */
-	s = begin(SCOPE_KIND_CALL, site, now);
+	s = is_since(SCOPE_GROUP_CALL, n->ts) ?
+		    begin(SCOPE_KIND_CALL, site, now) :
+		    NULL;
 	if (s) {
 		s->rec.pid = n->pid;
 		s->rec.call.module = n->module;

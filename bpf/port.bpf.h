@@ -277,6 +277,7 @@ int on_port_call(struct scope_regs *ctx)
 	struct port_call c = {};
 	u32 kind = SCOPE_KIND_NONE;
 
+	count_hit(SCOPE_GROUP_PORT);
 	switch (site) {
 	case SCOPE_SITE_PORT_OPEN:
 	case SCOPE_SITE_PORT_CREATE:
@@ -315,6 +316,7 @@ int on_port_return(struct scope_regs *ctx)
 	struct port_call *found = bpf_map_lookup_elem(&port_calls, &key), c;
 	u64 ret = SCOPE_RET(ctx);
 
+	count_hit(SCOPE_GROUP_PORT);
 	if (!found)
 		return 0; /* entered before we attached */
 	c = *found;
@@ -508,6 +510,7 @@ int on_port(struct scope_regs *ctx)
 {
 	u64 site = bpf_get_attach_cookie(ctx);
 
+	count_hit(SCOPE_GROUP_PORT);
 	switch (site) {
 	case SCOPE_SITE_PORT_CONTROL:
 	case SCOPE_SITE_PORT_CALL:

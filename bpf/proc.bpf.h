@@ -220,6 +220,7 @@ int on_proc(struct scope_regs *ctx)
 	const volatile struct scope_layout *l = &config.layout;
 	u64 site = bpf_get_attach_cookie(ctx);
 
+	count_hit(SCOPE_GROUP_PROC);
 	switch (site) {
 	case SCOPE_SITE_EXIT:
 		exits(ctx);
@@ -246,6 +247,7 @@ int on_link(struct scope_regs *ctx)
 			  SCOPE_ARG4(ctx) };
 	struct tie t = {};
 
+	count_hit(SCOPE_GROUP_LINK);
 	/* Read them all: the verifier wants no computed place of the context. */
 	barrier_var(a.a1);
 	barrier_var(a.a2);

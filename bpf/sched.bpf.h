@@ -84,7 +84,7 @@ static __always_inline void sched_out(u64 esdp, u64 p, int calls, u64 now)
 	if (!s)
 		return;
 	s->rec.pid = pid;
-	if (in) {
+	if (in && is_since(SCOPE_GROUP_SCHED, in)) {
 		s->rec.flags |= SCOPE_F_TIMED;
 		s->rec.sched.ns = now - in;
 	}
@@ -124,7 +124,7 @@ static __always_inline void sched_in(u64 p, u64 now)
 	if (!s)
 		return;
 	s->rec.pid = pid;
-	if (since && now >= since) {
+	if (since && now >= since && is_since(SCOPE_GROUP_SCHED, since)) {
 		s->rec.flags |= SCOPE_F_TIMED;
 		s->rec.sched.ns = now - since;
 	}
@@ -152,6 +152,7 @@ int on_sched(struct scope_regs *ctx)
 	u64 now = bpf_ktime_get_ns(), pid;
 	struct run *run;
 
+	count_hit(SCOPE_GROUP_SCHED);
 	switch (bpf_get_attach_cookie(ctx)) {
 	case SCOPE_SITE_SCHEDULE:
 		if (SCOPE_ARG2(ctx))
@@ -177,6 +178,7 @@ int on_sched_return(struct scope_regs *ctx)
 	u64 now = bpf_ktime_get_ns(), ret = SCOPE_RET(ctx);
 	struct run r = { .runnable = now };
 
+	count_hit(SCOPE_GROUP_SCHED);
 	switch (bpf_get_attach_cookie(ctx)) {
 	case SCOPE_SITE_SCHEDULE:
 		sched_in(ret, now);

@@ -97,6 +97,7 @@ int on_timer_call(struct scope_regs *ctx)
 	u64 site = bpf_get_attach_cookie(ctx);
 	struct bif_call c = { .ts = bpf_ktime_get_ns() };
 
+	count_hit(SCOPE_GROUP_TIMER);
 	c.a[0] = word(SCOPE_ARG1(ctx));
 	c.a[1] = SCOPE_ARG2(ctx);
 	bif_entered(site,
@@ -160,6 +161,7 @@ int on_timer_return(struct scope_regs *ctx)
 	u64 site = bpf_get_attach_cookie(ctx);
 	struct bif_call c;
 
+	count_hit(SCOPE_GROUP_TIMER);
 	if (!bif_returned(site, &c))
 		return 0;
 	if (site >= SCOPE_SITE_CANCEL_TIMER_1)
@@ -226,6 +228,7 @@ int on_timer(struct scope_regs *ctx)
 	u64 site = bpf_get_attach_cookie(ctx), pid;
 	struct scratch *s;
 
+	count_hit(SCOPE_GROUP_TIMER);
 	if (site == SCOPE_SITE_TIMER_FIRED) {
 		timer_fired(SCOPE_ARG2(ctx));
 		return 0;

@@ -126,6 +126,16 @@ static __always_inline void count_emitted(u32 kind)
 			&c->emitted[kind & (SCOPE_KIND_MAX - 1)], 1);
 }
 
+/* A program ran: what it costs is watched. */
+static __always_inline void count_hit(u32 group)
+{
+	struct scope_counters *c = my_counters();
+
+	if (c)
+		__sync_fetch_and_add(&c->hits[group & (SCOPE_HIT_GROUPS - 1)],
+				     1);
+}
+
 static __always_inline int wanted(u32 kind)
 {
 	return (config.kinds >> kind) & 1;
@@ -138,6 +148,16 @@ static __always_inline int in_time(u64 ts)
 
 	c = bpf_map_lookup_elem(&control, &zero);
 	return c && ts >= c->since_ns && ts <= c->until_ns;
+}
+
+/* Whether the probes of a group are there, without a gap, since then. */
+static __always_inline int is_since(u32 group, u64 ts)
+{
+	struct scope_bpf_control *c;
+	u32 zero = 0;
+
+	c = bpf_map_lookup_elem(&control, &zero);
+	return c && ts >= c->group_since_ns[group];
 }
 
 /* Whether an event between these two is to be reported. */

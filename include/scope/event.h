@@ -86,6 +86,8 @@
 	X(42, NODE_EXIT, "node.exit", NODE, 1, "the node ended")                   \
 	X(43, LOSS, "loss", STREAM, 1, "events were lost here")                    \
 	X(44, SUMMARY, "summary", STREAM, 1, "totals, the last line of a stream")  \
+	X(45, BUDGET, "budget", STREAM, 1,                                         \
+	  "probes were taken off for what they cost, or came back")                \
 	X(50, MSG_ATTEMPT, "msg.attempt", ATTEMPT, 0,                              \
 	  "a process sent a message, to whatever")
 
@@ -119,12 +121,17 @@ enum scope_loss {
 	SCOPE_LOSS_MAX = 16,
 };
 
+#define SCOPE_HIT_GROUPS 32 /* as many as SCOPE_GROUP_MAX may become */
+
 /* Counters of one CPU, in the BPF object's .bss. emitted counts every event
  * that a program decided to report, lost those of them that did not make it
  * into a buffer: emitted - lost is what the collector must receive. */
 struct scope_counters {
 	__u64 emitted[SCOPE_KIND_MAX];
 	__u64 lost[SCOPE_LOSS_MAX][SCOPE_KIND_MAX];
+	/* Runs of programs, by enum scope_group; of those of sends and receives
+	 * only the ones that gave no event, as the others are in emitted. */
+	__u64 hits[SCOPE_HIT_GROUPS];
 };
 #define SCOPE_CPUS_MAX 512
 

@@ -182,6 +182,25 @@ enum scope_site {
 #define SCOPE_COOKIE_ARG 16
 #define SCOPE_COOKIE_ARGS 64 /* that there may be */
 
+/* What is attached and detached together. Each group costs one link for each of
+ * its programs, and a link takes some 40 ms to detach: so they are few. */
+enum scope_group {
+	SCOPE_GROUP_PROC, /* what is rare, and what names need */
+	SCOPE_GROUP_LINK,
+	SCOPE_GROUP_SEND,
+	SCOPE_GROUP_RECEIVE,
+	SCOPE_GROUP_GC,
+	SCOPE_GROUP_CODE,
+	SCOPE_GROUP_SCHED,
+	SCOPE_GROUP_CALL,
+	SCOPE_GROUP_ATTEMPT,
+	SCOPE_GROUP_DIST,
+	SCOPE_GROUP_PORT,
+	SCOPE_GROUP_TIMER,
+	SCOPE_GROUP_ETS,
+	SCOPE_GROUP_MAX,
+};
+
 /* Fixed before the programs are loaded; their .rodata. */
 struct scope_bpf_config {
 	struct scope_layout layout;
@@ -208,6 +227,9 @@ struct scope_bpf_config {
 struct scope_bpf_control {
 	__u64 since_ns; /* CLOCK_MONOTONIC */
 	__u64 until_ns;
+	/* What was noted before that is no more true: the probes of the group
+	 * were off in between. */
+	__u64 group_since_ns[SCOPE_GROUP_MAX];
 };
 
 #define SCOPE_RINGS_MAX 64

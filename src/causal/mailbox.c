@@ -26,6 +26,7 @@ struct scope_mailbox {
 	struct scope_map *heads;   /* receiver -> first << 32 | last */
 	struct scope_map *synced;  /* receiver -> since when order decides */
 	uint64_t blind_ns;	   /* until then nothing is known */
+	bool is_paused;
 };
 
 struct scope_mailbox *scope_mailbox_new(void)
@@ -92,6 +93,11 @@ static void unlink_item(struct scope_mailbox *m, uint32_t i)
 	it->used = false;
 }
 
+static bool is_blind(const struct scope_mailbox *m, uint64_t ts_ns)
+{
+	return m->is_paused || (m->blind_ns && ts_ns <= m->blind_ns);
+}
+
 uint64_t scope_mailbox_sent(struct scope_mailbox *m, uint64_t to, uint64_t addr,
 			    enum scope_queued what,
 			    const struct scope_shape *shape, uint64_t ts_ns)
@@ -100,7 +106,7 @@ uint64_t scope_mailbox_sent(struct scope_mailbox *m, uint64_t to, uint64_t addr,
 	struct item *it = &m->items[i];
 	uint64_t head;
 
-	if (m->blind_ns && ts_ns <= m->blind_ns)
+	if (is_blind(m, ts_ns))
 		return 0;
 	m->n++;
 	if (!to)
@@ -152,7 +158,7 @@ bool scope_mailbox_received(struct scope_mailbox *m, uint64_t to, uint64_t addr,
 	uint32_t i = NONE;
 	bool by_order = false;
 
-	if (m->blind_ns && ts_ns <= m->blind_ns)
+	if (is_blind(m, ts_ns))
 		return false;
 	if (addr && what == SCOPE_QUEUED_MESSAGE &&
 	    scope_map_get(m->by_addr, mix(to, addr), &v) &&
@@ -185,7 +191,7 @@ void scope_mailbox_synced(struct scope_mailbox *m, uint64_t pid, uint64_t ts_ns)
 {
 	uint64_t since, head, stale = 0;
 
-	if (m->blind_ns && ts_ns <= m->blind_ns)
+	if (is_blind(m, ts_ns))
 		return;
 	/* What is noted for an empty queue was received, by nobody knows which
 	 * receive, when order did not decide so far; else it never came, if it
@@ -201,10 +207,8 @@ void scope_mailbox_synced(struct scope_mailbox *m, uint64_t pid, uint64_t ts_ns)
 		unlink_item(m, (uint32_t)(head >> 32));
 }
 
-void scope_mailbox_lost(struct scope_mailbox *m, uint64_t until_ns)
+static void forget(struct scope_mailbox *m)
 {
-	if (until_ns + BLIND_NS > m->blind_ns)
-		m->blind_ns = until_ns + BLIND_NS;
 	if (scope_map_len(m->synced))
 		scope_map_clear(m->synced);
 	/* Losses come in rows: after the first there is nothing left. */
@@ -214,6 +218,26 @@ void scope_mailbox_lost(struct scope_mailbox *m, uint64_t until_ns)
 	scope_map_clear(m->by_addr);
 	for (uint32_t i = 0; i < SCOPE_MAILBOX_MAX; i++)
 		m->items[i].used = false;
+}
+
+void scope_mailbox_lost(struct scope_mailbox *m, uint64_t until_ns)
+{
+	if (until_ns + BLIND_NS > m->blind_ns)
+		m->blind_ns = until_ns + BLIND_NS;
+	forget(m);
+}
+
+void scope_mailbox_pause(struct scope_mailbox *m)
+{
+	m->is_paused = true;
+	forget(m);
+}
+
+void scope_mailbox_resume(struct scope_mailbox *m, uint64_t ts_ns)
+{
+	m->is_paused = false;
+	if (ts_ns > m->blind_ns)
+		m->blind_ns = ts_ns;
 }
 
 void scope_mailbox_ended(struct scope_mailbox *m, uint64_t pid)

@@ -69,6 +69,9 @@ void scope_mailbox_synced(struct scope_mailbox *m, uint64_t pid,
 			  uint64_t ts_ns);
 /* Sends or receives were lost, until then. */
 void scope_mailbox_lost(struct scope_mailbox *m, uint64_t until_ns);
+/* From now on some are not seen, until it goes on. */
+void scope_mailbox_pause(struct scope_mailbox *m);
+void scope_mailbox_resume(struct scope_mailbox *m, uint64_t ts_ns);
 /* A process ended: forget what was queued for it. */
 void scope_mailbox_ended(struct scope_mailbox *m, uint64_t pid);
 

@@ -33,7 +33,7 @@ static const char *const later_cmds[] = {
 	"explain", "serve",  "export",	"agent",   "hub",  NULL,
 };
 static const char *const later_opts[] = {
-	"--filter", "-f",	 "--redact",   "--budget", "--sample",
+	"--filter", "-f",	 "--redact",   "--sample",
 	"--transport", "--overflow", "--config", "--output", "-o", NULL,
 };
 

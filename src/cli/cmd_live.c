@@ -142,18 +142,25 @@ static void tee_tick(struct scope_sink *sink, uint64_t mono_ns)
 static void say_totals(const struct session *s,
 		       const struct scope_run_totals *t)
 {
-	uint64_t delivered = 0;
+	uint64_t delivered = 0, missed = 0;
 
 	if (!s->has_hints)
 		return;
-	for (size_t i = 0; i < SCOPE_KIND_MAX; i++)
+	for (size_t i = 0; i < SCOPE_KIND_MAX; i++) {
 		delivered += t->delivered[i];
+		missed += t->missed[i];
+	}
 	fprintf(stderr, "scope-bpf: %s%" PRIu64 " events, %" PRIu64 " lost%s\n",
 		t->node_ended ? "the node ended; " : "", delivered,
 		t->lost_all,
 		t->lost_all ? "; a larger --buffer, fewer --events or a "
 			      "--process may help" :
 			      "");
+	if (missed)
+		fprintf(stderr,
+			"scope-bpf: some %" PRIu64 " more were not seen, to "
+			"keep within the budget; --strategy full sees all\n",
+			missed);
 }
 
 static struct scope_run_opts run_opts(const struct session *s)
@@ -165,6 +172,7 @@ static struct scope_run_opts run_opts(const struct session *s)
 		.term_words = c->term_words,
 		.buffer_bytes = c->buffer_bytes,
 		.duration_ns = c->duration_ns,
+		.budget = c->budget,
 		.processes = c->processes,
 		.calibrator = s->calibrator,
 		.metrics = s->metrics,

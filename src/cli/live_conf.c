@@ -9,6 +9,9 @@
 #define BUFFER_MIN (64u << 10)
 #define BUFFER_MAX (1u << 30)
 #define ROTATE_KEEP 5
+#define BUDGET_MIN 0.001
+#define BUDGET_MINIMAL 0.01
+#define BUDGET_BALANCED 0.05
 #define ROTATE_KEEP_MAX 1000
 
 /* What an option does; in the order of the table. */
@@ -32,6 +35,7 @@ enum {
 	OPT_CACERT,
 	OPT_REDACT,
 	OPT_STRATEGY,
+	OPT_BUDGET,
 	OPT_BUFFER,
 	OPT_STRICT,
 	OPT_NO_SANDBOX,
@@ -80,8 +84,11 @@ const struct scope_opt scope_live_opts[] = {
 	[OPT_REDACT] = { 0, "redact", "RULE",
 			 "default key: atom: field: match: kind:",
 			 "Hide values: default, key:NAME, match:REGEX, @FILE" },
-	[OPT_STRATEGY] = { 0, "strategy", "NAME", "full",
-			   "full: every event of the kinds watched" },
+	[OPT_STRATEGY] = { 0, "strategy", "NAME",
+			   "minimal balanced full",
+			   "minimal: 1%, balanced: 5%, full: no --budget" },
+	[OPT_BUDGET] = { 0, "budget", "PERCENT", NULL,
+			 "Of the node's CPU time that tracing may cost: 2%" },
 	[OPT_BUFFER] = { 0, "buffer", "SIZE", NULL,
 			 "Kernel buffers in all, 64K..1G; 8M" },
 	[OPT_STRICT] = { 0, "strict", NULL, NULL,
@@ -237,17 +244,50 @@ static int finish_discover(struct scope_live_conf *c, struct scope_err *err)
 	return name ? add_match(c, name, err) : 0;
 }
 
-static int set_strategy(const char *value, struct scope_err *err)
+static int set_strategy(struct scope_live_conf *c, const char *value,
+			struct scope_err *err)
 {
-	if (!strcmp(value, "full"))
-		return 0;
-	if (!strcmp(value, "minimal") || !strcmp(value, "balanced"))
-		return scope_fail(err, -EINVAL,
-				  "--strategy %s is not available in this "
-				  "version; full is",
-				  value);
-	return scope_fail(err, -EINVAL, "--strategy takes full, not '%s'",
+	static const char *const words[] = { "balanced", "minimal", "full" };
+
+	for (unsigned i = 0; i < 3; i++) {
+		if (strcmp(value, words[i]) == 0) {
+			c->strategy = (enum scope_strategy)i;
+			return 0;
+		}
+	}
+	return scope_fail(err, -EINVAL,
+			  "--strategy takes minimal, balanced or full, not "
+			  "'%s'",
 			  value);
+}
+
+static int set_budget(struct scope_live_conf *c, const char *value,
+		      struct scope_err *err)
+{
+	double share;
+
+	if (scope_parse_percent(value, &share) < 0 || share < BUDGET_MIN)
+		return scope_fail(err, -EINVAL,
+				  "--budget takes a share of the node's CPU "
+				  "time from 0.1%% to 100%%, such as 2%%, not "
+				  "'%s'",
+				  value);
+	c->budget = share;
+	return 0;
+}
+
+/* What the strategy leaves open. */
+static int finish_budget(struct scope_live_conf *c, struct scope_err *err)
+{
+	if (c->strategy == SCOPE_STRATEGY_FULL && c->budget > 0)
+		return scope_fail(err, -EINVAL,
+				  "--strategy full has no --budget; leave one "
+				  "of them out");
+	if (c->strategy == SCOPE_STRATEGY_FULL || c->budget > 0)
+		return 0;
+	c->budget = c->strategy == SCOPE_STRATEGY_MINIMAL ? BUDGET_MINIMAL :
+							    BUDGET_BALANCED;
+	return 0;
 }
 
 static int set_color(struct scope_live_conf *c, const char *value,
@@ -384,7 +424,9 @@ static int set(void *arg, const struct scope_opt *opt, const char *value,
 	case OPT_REDACT:
 		return add_redact(c, value, err);
 	case OPT_STRATEGY:
-		return set_strategy(value, err);
+		return set_strategy(c, value, err);
+	case OPT_BUDGET:
+		return set_budget(c, value, err);
 	case OPT_COLOR:
 		return set_color(c, value, err);
 	case OPT_ELIXIR:
@@ -409,6 +451,9 @@ static int finish_kinds(struct scope_live_conf *c, struct scope_err *err)
 
 	if (!*c->events) {
 		c->kinds = scope_kinds_default();
+		/* There are more of them than of all others. */
+		if (c->strategy == SCOPE_STRATEGY_MINIMAL)
+			c->kinds &= ~SCOPE_KIND_BIT(SCOPE_KIND_MSG_SEND);
 		return 0;
 	}
 	if (scope_kinds_parse(c->events, &c->kinds, &bad, &len) < 0)
@@ -445,6 +490,8 @@ int scope_live_conf_parse(const struct scope_cmd *cmd, int argc, char **argv,
 	r = finish_discover(c, err);
 	if (r == 0)
 		r = finish_dest(c, err);
+	if (r == 0)
+		r = finish_budget(c, err);
 	c->is_hasty = !c->dest.to;
 	return r < 0 ? r : finish_kinds(c, err);
 }

@@ -26,6 +26,12 @@ enum scope_color {
 	SCOPE_COLOR_NEVER,
 };
 
+enum scope_strategy {
+	SCOPE_STRATEGY_BALANCED,
+	SCOPE_STRATEGY_MINIMAL,
+	SCOPE_STRATEGY_FULL,
+};
+
 struct scope_live_conf {
 	bool wants_help, wants_version;
 	const char *target; /* PID or name; NULL: the only node */
@@ -37,6 +43,8 @@ struct scope_live_conf {
 	scope_kindset kinds;
 	uint64_t duration_ns; /* 0: until stopped */
 	uint64_t buffer_bytes;
+	enum scope_strategy strategy;
+	double budget; /* share of the node's CPU time; 0: no limit */
 	unsigned term_words;
 	enum scope_syntax syntax;
 	enum scope_color color;

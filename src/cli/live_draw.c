@@ -146,12 +146,15 @@ static void draw_totals(struct scope_live *l)
 		{ "exits", t->exits.per_s },	 { "gc", t->gcs.per_s },
 		{ "gc ms", t->gc_ns.per_s / 1e6 },
 	};
-	char text[256], lost[32];
+	char text[256], lost[64];
 	struct scope_buf b = scope_buf_of(text, sizeof(text));
 	attr_t how = t->lost ? A_BOLD | paint(PAIR_BAD) : 0;
 	int len = snprintf(lost, sizeof(lost), "lost %" PRIu64, t->lost);
 	int x;
 
+	if (t->is_limited)
+		len += snprintf(lost + len, sizeof(lost) - (size_t)len,
+				" budget: %u off", t->groups_off);
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
 		char num[16];
 

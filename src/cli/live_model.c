@@ -289,12 +289,29 @@ static void count_own(struct scope_model *m, struct scope_row *r,
 	}
 }
 
+/* Probes are taken off, or come back. */
+static void note_budget(struct scope_model_totals *t,
+			const struct scope_event *ev)
+{
+	const struct scope_field *state =
+		scope_event_get(ev, SCOPE_FIELD_BUDGET_STATE);
+
+	if (state && state->len == 2 && !memcmp(state->text, "on", 2))
+		t->groups_off -= t->groups_off > 0;
+	else if (state && !(state->len == 3 && !memcmp(state->text, "end", 3)))
+		t->groups_off++;
+	t->is_limited = true;
+}
+
 static void count_totals(struct scope_model_totals *t,
 			 const struct scope_event *ev)
 {
 	switch (ev->kind) {
 	case SCOPE_KIND_LOSS:
 		t->lost += get_u(ev, SCOPE_FIELD_COUNT);
+		return;
+	case SCOPE_KIND_BUDGET:
+		note_budget(t, ev);
 		return;
 	case SCOPE_KIND_PROC_INFO:
 		t->introduced++;

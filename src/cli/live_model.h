@@ -67,6 +67,8 @@ struct scope_model_totals {
 	uint64_t introduced; /* by proc.info */
 	struct scope_rate events, sends, receives, spawns, exits, gcs, gc_ns;
 	uint64_t lost;
+	unsigned groups_off; /* groups of probes, for the budget */
+	bool is_limited;     /* some have been */
 	uint64_t evicted; /* rows given up for others */
 	uint64_t last_ns; /* of the last event of the node; 0: none yet */
 };

@@ -68,6 +68,9 @@ static void put_value(struct scope_live *l, const struct scope_event *ev,
 	case SCOPE_T_UINT:
 		scope_buf_u64(out, f->u);
 		break;
+	case SCOPE_T_SHARE:
+		scope_buf_printf(out, "%.1f%%", (double)f->u / 10000);
+		break;
 	case SCOPE_T_BOOL:
 		scope_buf_puts(out, f->u ? "true" : "false");
 		break;

@@ -96,3 +96,28 @@ int scope_parse_number(const char *s, uint64_t *ret_n)
 		return -EINVAL;
 	return digits(&s, 1, ret_n);
 }
+
+int scope_parse_percent(const char *s, double *ret_share)
+{
+	uint64_t thousandths, step = 1000;
+	int r = digits(&s, step, &thousandths);
+
+	if (r < 0)
+		return r;
+	if (*s == '.') {
+		const char *first = ++s;
+
+		for (; *s >= '0' && *s <= '9' && step > 1; s++) {
+			step /= 10;
+			thousandths += step * (unsigned)(*s - '0');
+		}
+		if (s == first)
+			return -EINVAL;
+	}
+	if (*s == '%')
+		s++;
+	if (*s || thousandths > 100000)
+		return -EINVAL;
+	*ret_share = (double)thousandths / 100000;
+	return 0;
+}

@@ -279,6 +279,11 @@ static bool put_value(struct scope_json *j, const struct scope_event *ev,
 	case SCOPE_T_UINT:
 		scope_buf_u64(out, f->u);
 		break;
+	case SCOPE_T_SHARE:
+		scope_buf_printf(out, "%llu.%06llu",
+				 (unsigned long long)(f->u / 1000000),
+				 (unsigned long long)(f->u % 1000000));
+		break;
 	case SCOPE_T_BOOL:
 		scope_buf_puts(out, f->u ? "true" : "false");
 		break;

@@ -123,8 +123,10 @@ static const enum scope_field_key kind_fields[SCOPE_KIND_MAX][KEYS_MAX] = {
 	[SCOPE_KIND_NODE_EXIT] = { F(REASON), F(CAUSE), END },
 	[SCOPE_KIND_LOSS] = { F(CAUSE), F(OF), F(STAGE), F(CPU), F(COUNT),
 			      F(FROM_NS), F(TO_NS), END },
-	[SCOPE_KIND_SUMMARY] = { F(EMITTED), F(DELIVERED), F(LOST), F(STATS),
-				 END },
+	[SCOPE_KIND_BUDGET] = { F(GROUP), F(KINDS), F(BUDGET_STATE), F(SHARE),
+				F(COST), F(OFF_NS), F(BACK_NS), F(MISSED), END },
+	[SCOPE_KIND_SUMMARY] = { F(EMITTED), F(DELIVERED), F(LOST), F(MISSED),
+				 F(STATS), END },
 };
 
 /* Keys of the head, in order. */
@@ -159,6 +161,7 @@ static const struct head heads[] = {
 
 static const char *const shapes[] = {
 	[SCOPE_T_UINT] = COUNT_SHAPE,
+	[SCOPE_T_SHARE] = "\"type\":\"number\",\"minimum\":0",
 	[SCOPE_T_BOOL] = "\"type\":\"boolean\"",
 	[SCOPE_T_TEXT] = "\"type\":\"string\"",
 	[SCOPE_T_ATOM] = "\"type\":\"string\"",

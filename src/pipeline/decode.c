@@ -229,6 +229,70 @@ static void loss_event(struct scope_decoder *d, const struct scope_rec *rec,
 	scope_event_add_u(ev, SCOPE_FIELD_TO_NS, rec->a[3] + off);
 }
 
+static const char *const budget_states[] = {
+	[SCOPE_BUDGET_OFF] = "off",
+	[SCOPE_BUDGET_DUTY] = "duty",
+	[SCOPE_BUDGET_ON] = "on",
+	[SCOPE_BUDGET_END] = "end",
+};
+
+static void put_names(struct scope_buf *b, scope_kindset kinds)
+{
+	for (unsigned k = 0; k < SCOPE_KIND_MAX; k++)
+		if (((kinds >> k) & 1) && scope_kind_info(k)->name)
+			scope_buf_printf(b, "%s%s", b->len ? "," : "",
+					 scope_kind_info(k)->name);
+}
+
+static void budget_event(struct scope_decoder *d, const struct scope_rec *rec,
+			 struct scope_event *ev)
+{
+	const uint64_t *words = ev->image.words;
+	const uint64_t off = (uint64_t)d->opts.wall_offset_ns;
+	struct scope_buf of = scope_buf_of(d->text, sizeof(d->text));
+	struct scope_buf missed = scope_buf_of(d->json, sizeof(d->json));
+
+	ev->image = (struct scope_image){ 0 };
+	add_text(ev, SCOPE_FIELD_GROUP,
+		 scope_budget_group_name((enum scope_group)rec->a[0]));
+	put_names(&of, rec->a[5]);
+	scope_event_add_text(ev, SCOPE_FIELD_KINDS, of.p, of.len);
+	add_text(ev, SCOPE_FIELD_BUDGET_STATE, budget_states[rec->a[1]]);
+	if (rec->a[1] == SCOPE_BUDGET_DUTY)
+		scope_event_add_u(ev, SCOPE_FIELD_SHARE, rec->a[3]);
+	scope_event_add_u(ev, SCOPE_FIELD_COST, rec->a[4]);
+	if (!rec->a[2])
+		return;
+	scope_event_add_u(ev, SCOPE_FIELD_OFF_NS, rec->a[2] + off);
+	scope_event_add_u(ev, SCOPE_FIELD_BACK_NS, rec->ts_ns + off);
+	scope_buf_char(&missed, '{');
+	for (unsigned i = 0; i + 1 < rec->nwords; i += 2)
+		scope_buf_printf(&missed, "%s\"%s\":%llu", i ? "," : "",
+				 scope_kind_info((unsigned)words[i])->name,
+				 (unsigned long long)words[i + 1]);
+	scope_buf_char(&missed, '}');
+	scope_event_add_text(ev, SCOPE_FIELD_MISSED, missed.p, missed.len);
+}
+
+/* Sends or receives that are not seen leave nothing to match by. */
+static void learn_budget(struct scope_decoder *d, const struct scope_rec *rec)
+{
+	const scope_kindset ends = SCOPE_KIND_BIT(SCOPE_KIND_MSG_SEND) |
+				   SCOPE_KIND_BIT(SCOPE_KIND_MSG_RECEIVE);
+	const scope_kindset before = d->off & ends;
+
+	if (rec->a[1] == SCOPE_BUDGET_ON)
+		d->off &= ~rec->a[5];
+	else
+		d->off |= rec->a[5];
+	if (!d->mailbox)
+		return;
+	if (d->off & ends)
+		scope_mailbox_pause(d->mailbox);
+	else if (before)
+		scope_mailbox_resume(d->mailbox, rec->ts_ns);
+}
+
 /* What the tables learn before the event is built. */
 static uint64_t learn_before(struct scope_decoder *d,
 			     const struct scope_rec *rec)
@@ -281,6 +345,9 @@ static uint64_t learn_before(struct scope_decoder *d,
 	case SCOPE_KIND_DIST_NODE_UP:
 	case SCOPE_KIND_DIST_NODE_DOWN:
 		scope_decode_learn_node(d, rec);
+		break;
+	case SCOPE_KIND_BUDGET:
+		learn_budget(d, rec);
 		break;
 	case SCOPE_KIND_LOSS:
 		if (d->mailbox && (rec->a[0] == SCOPE_KIND_MSG_SEND ||
@@ -377,6 +444,9 @@ static void build(struct scope_decoder *d, const struct scope_rec *rec,
 	case SCOPE_KIND_PORT_OUTPUT:
 		scope_decode_port(d, rec, ev);
 		break;
+	case SCOPE_KIND_BUDGET:
+		budget_event(d, rec, ev);
+		break;
 	case SCOPE_KIND_LOSS:
 		loss_event(d, rec, ev);
 		break;
@@ -386,9 +456,26 @@ static void build(struct scope_decoder *d, const struct scope_rec *rec,
 	}
 }
 
+static bool is_known_budget(const struct scope_rec *rec)
+{
+	const uint64_t *words =
+		(const uint64_t *)((const char *)rec + SCOPE_REC_BYTES);
+
+	if (rec->a[0] >= SCOPE_GROUP_MAX || rec->a[1] >= SCOPE_BUDGET_STATES ||
+	    rec->nwords > 2 * SCOPE_KIND_MAX || rec->nwords % 2)
+		return false;
+	for (unsigned i = 0; i < rec->nwords; i += 2)
+		if (words[i] >= SCOPE_KIND_MAX ||
+		    !scope_kind_info((unsigned)words[i])->name)
+			return false;
+	return true;
+}
+
 /* Whether what is used as an index is one. */
 static bool is_known(const struct scope_rec *rec)
 {
+	if (rec->kind == SCOPE_KIND_BUDGET)
+		return is_known_budget(rec);
 	if (rec->kind == SCOPE_KIND_LOSS)
 		return rec->a[0] < SCOPE_KIND_MAX &&
 		       scope_kind_info((unsigned)rec->a[0])->name &&
@@ -451,7 +538,7 @@ int scope_decoder_record(struct scope_decoder *d, const struct scope_rec *rec)
 			.nwords = rec->nwords,
 			.nsegs = rec->nsegs,
 		};
-		if (rec->kind != SCOPE_KIND_LOSS)
+		if (SCOPE_KIND_IS_WIRE(rec->kind))
 			ev->scheduler = scope_target_scheduler(d->t, rec->tid,
 							       NULL);
 		build(d, rec, ev);

@@ -10,6 +10,7 @@
 #include "beam/etf.h"
 #include "beam/term.h"
 #include "causal/mailbox.h"
+#include "pipeline/budget.h"
 #include "pipeline/decode.h"
 #include "pipeline/procs.h"
 #include "target/jit.h"
@@ -40,6 +41,8 @@ struct scope_decoder {
 	struct scope_copy copy;
 	struct scope_event ev;
 	char current[SCOPE_MFA_TEXT];
+	scope_kindset off; /* kinds whose probes are off for their cost */
+	char text[2048], json[4096]; /* of an event */
 	uint64_t am_erlang, am_hibernate;
 };
 

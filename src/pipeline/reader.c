@@ -22,6 +22,7 @@
 
 struct scope_reader {
 	struct scope_probe *probe; /* borrowed */
+	struct scope_budget *budget; /* borrowed; NULL: none */
 	int stop_fd, pidfd, probe_fd; /* borrowed */
 	int full_fd, empty_fd;	   /* eventfds: something was put there */
 	struct scope_ring full, empty;
@@ -135,6 +136,17 @@ static void put_losses(struct scope_reader *r)
 	r->losses_at = until;
 }
 
+/* What probes were taken off or put back. */
+static void put_budget(struct scope_reader *r)
+{
+	uint64_t buf[SCOPE_BUDGET_BYTES / 8];
+	size_t len;
+
+	while (r->budget && r->now &&
+	       (len = scope_budget_take(r->budget, (uint8_t *)buf)) > 0)
+		(void)on_record(r, buf, len);
+}
+
 /* One round: read what is there, say what was lost, hand over. False: there
  * was no batch to put it in. */
 static bool drain(struct scope_reader *r)
@@ -149,6 +161,7 @@ static bool drain(struct scope_reader *r)
 	if (scope_probe_drain(r->probe, on_record, r) < 0 && !r->now)
 		return false;
 	put_losses(r);
+	put_budget(r);
 	hand_over(r, now);
 	return true;
 }
@@ -217,6 +230,8 @@ static void *run(void *arg)
 			set_clock(r);
 		}
 	}
+	if (r->budget)
+		scope_budget_stop(r->budget);
 	scope_probe_end(r->probe);
 	scope_probe_detach(r->probe);
 	while (!atomic_load(&r->end) && !drain(r))
@@ -238,8 +253,9 @@ static void *run(void *arg)
 	return NULL;
 }
 
-int scope_reader_new(struct scope_probe *probe, int stop_fd, int pidfd,
-		     struct scope_reader **ret_reader, struct scope_err *err)
+int scope_reader_new(struct scope_probe *probe, struct scope_budget *budget,
+		     int stop_fd, int pidfd, struct scope_reader **ret_reader,
+		     struct scope_err *err)
 {
 	scope_auto(scope_reader) r = calloc(1, sizeof(*r));
 	sigset_t all, old;
@@ -249,6 +265,7 @@ int scope_reader_new(struct scope_probe *probe, int stop_fd, int pidfd,
 		return scope_fail(err, -ENOMEM, "out of memory");
 	r->full_fd = r->empty_fd = -1;
 	r->probe = probe;
+	r->budget = budget;
 	r->stop_fd = stop_fd;
 	r->pidfd = pidfd;
 	r->probe_fd = scope_probe_fd(probe);

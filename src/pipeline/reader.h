@@ -17,6 +17,7 @@
 #ifndef SCOPE_PIPELINE_READER_H
 #define SCOPE_PIPELINE_READER_H
 
+#include "pipeline/budget.h"
 #include "probe/probe.h"
 
 #define SCOPE_BATCHES 64
@@ -35,11 +36,13 @@ struct scope_batch {
 
 struct scope_reader;
 
-/* Start draining `probe` (borrowed). stop_fd: readable when it should end;
+/* Start draining `probe` (borrowed), and tell what `budget` (borrowed; NULL:
+ * none) does, which is stopped with it. stop_fd: readable when it should end;
  * pidfd: readable when the node is gone. The reader detaches the probe itself,
  * then empties the buffers. */
-int scope_reader_new(struct scope_probe *probe, int stop_fd, int pidfd,
-		     struct scope_reader **ret_reader, struct scope_err *err);
+int scope_reader_new(struct scope_probe *probe, struct scope_budget *budget,
+		     int stop_fd, int pidfd, struct scope_reader **ret_reader,
+		     struct scope_err *err);
 /* Ends the thread, wherever it is. */
 void scope_reader_free(struct scope_reader *r);
 SCOPE_AUTO(scope_reader)

@@ -142,6 +142,7 @@ void scope_report_summary(struct scope_report *r, struct scope_event *ev,
 	struct scope_buf de = scope_buf_of(r->b, sizeof(r->b));
 	struct scope_buf lo = scope_buf_of(r->c, sizeof(r->c));
 	struct scope_buf st = scope_buf_of(r->d, sizeof(r->d));
+	struct scope_buf mi = scope_buf_of(r->e, sizeof(r->e));
 	struct rusage ru = { 0 };
 
 	scope_report_plain(ev, SCOPE_KIND_SUMMARY, now_ns, wall_offset_ns);
@@ -160,8 +161,12 @@ void scope_report_summary(struct scope_report *r, struct scope_event *ev,
 	}
 	scope_buf_char(&lo, '}');
 	(void)getrusage(RUSAGE_SELF, &ru);
+	scope_buf_char(&st, '{');
+	if (totals->factor > 0)
+		scope_buf_printf(&st, "\"cost\":%.6f,\"cost_factor\":%.3f,",
+				 totals->cost, totals->factor);
 	scope_buf_printf(&st,
-			 "{\"lost_all\":%llu,\"late\":%llu,\"reader_cpu_ns\":"
+			 "\"lost_all\":%llu,\"late\":%llu,\"reader_cpu_ns\":"
 			 "%llu,\"cpu_ns\":%llu,\"max_rss_bytes\":%llu}",
 			 (unsigned long long)totals->lost_all,
 			 (unsigned long long)late, (unsigned long long)cpu_ns,
@@ -175,5 +180,8 @@ void scope_report_summary(struct scope_report *r, struct scope_event *ev,
 	add_json(ev, SCOPE_FIELD_EMITTED, &em);
 	add_json(ev, SCOPE_FIELD_DELIVERED, &de);
 	add_json(ev, SCOPE_FIELD_LOST, &lo);
+	put_kinds(&mi, totals->missed);
+	if (mi.len > 2)
+		add_json(ev, SCOPE_FIELD_MISSED, &mi);
 	add_json(ev, SCOPE_FIELD_STATS, &st);
 }

@@ -28,6 +28,7 @@ struct run {
 	struct scope_decoder *decoder;
 	struct scope_order *order;
 	struct scope_reader *reader;
+	struct scope_budget *budget; /* NULL: no limit */
 	struct scope_run_totals totals;
 	uint64_t next_id;
 	uint64_t begun_ns; /* since when events are reported */
@@ -294,9 +295,22 @@ static void count_bad(struct run *r, unsigned kind)
 	r->totals.lost[SCOPE_LOSS_DECODE][is_known ? kind : SCOPE_KIND_NONE]++;
 }
 
+/* Events that nobody saw, as estimated. */
+static void count_missed(struct run *r, const struct scope_rec *rec)
+{
+	const uint64_t *words =
+		(const uint64_t *)((const char *)rec + SCOPE_REC_BYTES);
+
+	for (unsigned i = 0; i + 1 < rec->nwords; i += 2)
+		r->totals.missed[words[i]] += words[i + 1];
+}
+
 static void record(struct run *r, const struct scope_rec *rec)
 {
 	int rc = scope_decoder_record(r->decoder, rec);
+
+	if (rc >= 0 && rec->kind == SCOPE_KIND_BUDGET)
+		count_missed(r, rec);
 
 	if (rc < 0)
 		count_bad(r, rec->kind);
@@ -422,6 +436,9 @@ static void finish(struct run *r)
 				   r->wall_offset_ns);
 		emit(r, &ev);
 	}
+	if (r->budget)
+		scope_budget_figures(r->budget, &r->totals.cost,
+				     &r->totals.factor);
 	scope_report_summary(&r->report, &ev, &r->totals,
 			     scope_order_late(r->order), r->cpu_ns, now,
 			     r->wall_offset_ns);
@@ -477,7 +494,13 @@ static int start(struct run *r, struct scope_err *err)
 	r->begun_ns = scope_probe_begin(r->probe);
 	r->lost_since = r->begun_ns;
 	/* The reader drains while the processes are being read. */
-	rc = scope_reader_new(r->probe, stop_fd_get(),
+	if (r->opts->budget > 0) {
+		rc = scope_budget_new(r->probe, scope_target_info(r->t)->pid,
+				      r->opts->budget, &r->budget, err);
+		if (rc < 0)
+			return rc;
+	}
+	rc = scope_reader_new(r->probe, r->budget, stop_fd_get(),
 			      scope_target_pidfd(r->t), &r->reader, err);
 	if (rc < 0)
 		return rc;
@@ -524,6 +547,7 @@ int scope_run(struct scope_target *t, const struct scope_run_opts *opts,
 		scope_meter_end(opts->metrics);
 	*ret_totals = r->totals;
 	scope_reader_free(r->reader);
+	scope_budget_free(r->budget);
 	scope_order_free(r->order);
 	scope_decoder_free(r->decoder);
 	scope_probe_free(r->probe);

@@ -25,6 +25,7 @@ struct scope_run_opts {
 	scope_kindset kinds;	/* what to deliver */
 	unsigned term_words;	/* budget of a term; 0: no contents */
 	size_t buffer_bytes;	/* of all ring buffers together */
+	double budget; /* share of the node's CPU time; 0: no limit */
 	uint64_t duration_ns;	/* 0: until stopped */
 	const char *const *processes; /* pids "<0.1.0>" or names; NULL-ended */
 	struct scope_calibrator *calibrator; /* see probe.h; borrowed; or NULL */
@@ -40,6 +41,10 @@ struct scope_run_totals {
 	uint64_t delivered[SCOPE_KIND_MAX];
 	uint64_t lost[SCOPE_LOSS_MAX][SCOPE_KIND_MAX];
 	uint64_t lost_all; /* sum of lost */
+	/* With a budget: events while probes were off, estimated; what tracing
+	 * cost, as a share, and by how much more than calibrated. */
+	uint64_t missed[SCOPE_KIND_MAX];
+	double cost, factor;
 	bool node_ended;
 };
 

@@ -55,25 +55,6 @@ enum scope_prog {
 	SCOPE_PROG_MAX,
 };
 
-/* What is attached and detached together. Each group costs one link for each of
- * its programs, and a link takes some 40 ms to detach: so they are few. */
-enum scope_group {
-	SCOPE_GROUP_PROC, /* what is rare, and what names need */
-	SCOPE_GROUP_LINK,
-	SCOPE_GROUP_SEND,
-	SCOPE_GROUP_RECEIVE,
-	SCOPE_GROUP_GC,
-	SCOPE_GROUP_CODE,
-	SCOPE_GROUP_SCHED,
-	SCOPE_GROUP_CALL,
-	SCOPE_GROUP_ATTEMPT,
-	SCOPE_GROUP_DIST,
-	SCOPE_GROUP_PORT,
-	SCOPE_GROUP_TIMER,
-	SCOPE_GROUP_ETS,
-	SCOPE_GROUP_MAX,
-};
-
 struct scope_attach_site {
 	enum scope_site site;
 	unsigned arg;		/* of the cookie */

@@ -23,6 +23,7 @@ struct scope_probe {
 	size_t counters_bytes;
 	struct scope_bpf_control *control; /* mapped */
 	unsigned nrings;
+	pid_t pid;
 	uint64_t jit_descriptor;
 };
 
@@ -66,6 +67,7 @@ static void configure(struct scope_probe *p, struct scope_target *t,
 }
 
 _Static_assert((int)SCOPE_PROG_MAX <= SCOPE_WIRE_PROGS_MAX &&
+		       (int)SCOPE_GROUP_MAX <= SCOPE_HIT_GROUPS &&
 		       (int)SCOPE_SITES_MAX <= SCOPE_WIRE_SITES_MAX &&
 		       (int)SCOPE_GROUP_MAX <= SCOPE_WIRE_GROUPS_MAX,
 	       "the attacher takes less than the catalogue has");
@@ -173,8 +175,8 @@ static int fail_attach(struct scope_err *err, int r, pid_t pid,
 }
 
 /* One link for the sites of this group, program and side. */
-static int attach_some(struct scope_probe *p, struct scope_target *t,
-		       unsigned group, unsigned prog, struct scope_err *err)
+static int attach_some(struct scope_probe *p, unsigned group, unsigned prog,
+		       struct scope_err *err)
 {
 	const struct scope_attach_site *sites[SCOPE_SITES_MAX];
 	struct scope_msg_attach m = { .group = group };
@@ -196,26 +198,33 @@ static int attach_some(struct scope_probe *p, struct scope_target *t,
 	m.is_return = sites[0]->is_return;
 	name_prog(m.prog, prog);
 	r = scope_attacher_attach(p->attacher, p->slot, &m, &bad);
-	return r < 0 ? fail_attach(err, r, scope_target_info(t)->pid,
-				   sites[bad]->what) :
-		       0;
+	return r < 0 ? fail_attach(err, r, p->pid, sites[bad]->what) : 0;
+}
+
+/* The links of a group at returns, or those at entries. */
+static int attach_side(struct scope_probe *p, unsigned group, bool returns,
+		       struct scope_err *err)
+{
+	int r = 0;
+
+	for (unsigned k = 0; r == 0 && k < SCOPE_PROG_MAX; k++)
+		if (scope_prog_is_return(k) == returns)
+			r = attach_some(p, group, k, err);
+	return r;
 }
 
 int scope_probe_attach(struct scope_probe *p, struct scope_target *t,
 		       struct scope_err *err)
 {
+	p->pid = scope_target_info(t)->pid;
 	/* Returns before entries: a pair is whole once its entry is there. */
 	for (int pass = 0; pass < 2; pass++)
-		for (unsigned g = 0; g < SCOPE_GROUP_MAX; g++)
-			for (unsigned k = 0; k < SCOPE_PROG_MAX; k++) {
-				int r;
+		for (unsigned g = 0; g < SCOPE_GROUP_MAX; g++) {
+			int r = attach_side(p, g, pass == 0, err);
 
-				if (scope_prog_is_return(k) != (pass == 0))
-					continue;
-				r = attach_some(p, t, g, k, err);
-				if (r < 0)
-					return r;
-			}
+			if (r < 0)
+				return r;
+		}
 	/* For the next one: this one has its sites. */
 	scope_calibrator_go(p->opts.calibrator);
 	return 0;
@@ -269,6 +278,83 @@ uint64_t scope_probe_begin(struct scope_probe *p)
 void scope_probe_end(struct scope_probe *p)
 {
 	__atomic_store_n(&p->control->until_ns, scope_now_ns(), __ATOMIC_RELEASE);
+}
+
+static void set_since(struct scope_probe *p, enum scope_group group,
+		      uint64_t ns)
+{
+	__atomic_store_n(&p->control->group_since_ns[group], ns,
+			 __ATOMIC_RELEASE);
+}
+
+int scope_probe_switch(struct scope_probe *p, enum scope_group group, bool on,
+		       struct scope_err *err)
+{
+	int r;
+
+	if (!on)
+		return scope_attacher_detach(p->attacher, p->slot, group);
+	set_since(p, group, UINT64_MAX);
+	/* Entries before returns: what an entry noted before the probes were
+	 * taken off is overwritten by the one that a return belongs to. */
+	r = attach_side(p, group, false, err);
+	if (r == 0)
+		r = attach_side(p, group, true, err);
+	if (r < 0)
+		(void)scope_attacher_detach(p->attacher, p->slot, group);
+	else
+		set_since(p, group, scope_now_ns());
+	return r;
+}
+
+scope_kindset scope_probe_group_kinds(const struct scope_probe *p,
+				      enum scope_group group)
+{
+	scope_kindset kinds = 0;
+
+	for (size_t i = 0; i < p->sites.n; i++)
+		if (p->sites.site[i].group == group)
+			kinds |= p->sites.site[i].kinds;
+	return kinds & p->opts.kinds & p->sites.found;
+}
+
+/* A run of one of the group's programs, on average over its sites. */
+static uint64_t run_ns(const struct scope_probe *p, enum scope_group group,
+		       unsigned term_words)
+{
+	const struct scope_calibration *c = scope_calibration_get();
+	uint64_t sum = 0, n = 0;
+
+	for (size_t i = 0; i < p->sites.n; i++) {
+		if (p->sites.site[i].group != group)
+			continue;
+		sum += scope_calibration_cost(c, &p->sites.site[i], term_words);
+		n++;
+	}
+	return n ? sum / n : 0;
+}
+
+uint64_t scope_probe_cost(const struct scope_probe *p, enum scope_group group)
+{
+	/* As they are counted: see scope_counters. */
+	const enum scope_kind kind =
+		group == SCOPE_GROUP_SEND    ? SCOPE_KIND_MSG_SEND :
+		group == SCOPE_GROUP_RECEIVE ? SCOPE_KIND_MSG_RECEIVE :
+					       SCOPE_KIND_NONE;
+	uint64_t hits = 0, events = 0;
+
+	for (unsigned cpu = 0; cpu < p->loaded.ncpus; cpu++) {
+		const struct scope_counters *c = &p->counters[cpu];
+
+		hits += __atomic_load_n(&c->hits[group], __ATOMIC_RELAXED);
+		if (kind)
+			events += __atomic_load_n(&c->emitted[kind],
+						  __ATOMIC_RELAXED);
+	}
+	if (!hits && !events)
+		return 0;
+	return hits * run_ns(p, group, kind ? 0 : p->opts.term_words) +
+	       events * run_ns(p, group, p->opts.term_words);
 }
 
 void scope_probe_detach(struct scope_probe *p)

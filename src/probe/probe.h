@@ -21,6 +21,7 @@
 #define SCOPE_PROBE_H
 
 #include "base/err.h"
+#include "scope/site.h"
 #include "target/target.h"
 #include "wire/event.h"
 
@@ -53,6 +54,16 @@ void scope_probe_end(struct scope_probe *p);
 int scope_probe_fd(const struct scope_probe *p);
 /* Take the probes off; nothing is written to the rings afterwards. */
 void scope_probe_detach(struct scope_probe *p);
+
+/* Take the probes of a group off, or put them back, while others stay. What
+ * they report in between, and while this lasts, is not whole. */
+int scope_probe_switch(struct scope_probe *p, enum scope_group group, bool on,
+		       struct scope_err *err);
+/* The wanted kinds that a group's probes are for; 0: it has none. */
+scope_kindset scope_probe_group_kinds(const struct scope_probe *p,
+				      enum scope_group group);
+/* What the probes of a group have cost so far, as calibrated: ns. */
+uint64_t scope_probe_cost(const struct scope_probe *p, enum scope_group group);
 
 /* Add a process to the set that is reported (where opts.filter), or take it
  * out. -ENOSPC: the set is full. */

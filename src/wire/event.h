@@ -31,6 +31,7 @@ enum scope_type {
 	SCOPE_T_TERMS, /* term, an Erlang list: array, one term each */
 	SCOPE_T_MFA,   /* mfa: "module:function/arity" */
 	SCOPE_T_CORR,  /* corr: "m-ADDR-N" */
+	SCOPE_T_SHARE, /* u: millionths, as a number with six digits */
 	SCOPE_T_JSON,  /* text/len: ready JSON (summary, node.attach) */
 };
 
@@ -140,6 +141,15 @@ enum scope_type {
 	X(COUNT, "count", UINT, "how many")                                    \
 	X(FROM_NS, "from", UINT, "loss: since when, wall clock ns")            \
 	X(TO_NS, "to", UINT, "loss: until when, wall clock ns")                \
+	X(GROUP, "group", TEXT, "the probes that go and come together")        \
+	X(KINDS, "of", TEXT, "the kinds that they are for: msg.send,…")        \
+	X(BUDGET_STATE, "state", TEXT, "off, duty, on or end")                 \
+	X(SHARE, "share", SHARE, "part of its last turn that it was on")       \
+	X(COST, "cost", SHARE,                                                 \
+	  "part of the node's CPU time that tracing took lately")              \
+	X(OFF_NS, "from", UINT, "off since when, wall clock ns")               \
+	X(BACK_NS, "to", UINT, "off until when, wall clock ns")                \
+	X(MISSED, "missed", JSON, "events not seen meanwhile, estimated, by kind") \
 	X(OTP, "otp", TEXT, "OTP release")                                     \
 	X(ERTS, "erts", TEXT, "ERTS version")                                  \
 	X(FLAVOR, "flavor", TEXT, "jit or emu")                                \

@@ -163,6 +163,30 @@ uint64_t scope_probe_begin(struct scope_probe *p)
 	return p->until_ns = now_ns(CLOCK_MONOTONIC);
 }
 
+int scope_probe_switch(struct scope_probe *p, enum scope_group group, bool on,
+		       struct scope_err *err)
+{
+	(void)p;
+	(void)group;
+	(void)on;
+	return scope_fail(err, -ENOTSUP, "nothing is attached");
+}
+
+scope_kindset scope_probe_group_kinds(const struct scope_probe *p,
+				      enum scope_group group)
+{
+	(void)p;
+	(void)group;
+	return 0;
+}
+
+uint64_t scope_probe_cost(const struct scope_probe *p, enum scope_group group)
+{
+	(void)p;
+	(void)group;
+	return 0;
+}
+
 void scope_probe_end(struct scope_probe *p)
 {
 	(void)p;

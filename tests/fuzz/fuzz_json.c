@@ -61,7 +61,7 @@ static void take_field(struct input *in, struct scope_event *ev,
 	f->mfa.module = take(in, 8);
 	f->mfa.function = take(in, 8);
 	f->mfa.arity = take(in, 8);
-	if (type == SCOPE_T_UINT)
+	if (type == SCOPE_T_UINT || type == SCOPE_T_SHARE)
 		f->u &= INT64_MAX; /* jansson's integers are signed */
 	if (type == SCOPE_T_TEXT) {
 		f->len = (uint32_t)(f->u % (text->n + 1));

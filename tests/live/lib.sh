@@ -17,6 +17,7 @@ as=()	    # the command that the observer runs under
 signal_to='' # the observer's process, where it is a child of $observer
 seen_as=''  # the node, as the observer is told of it, if not by $node
 reader=()   # what the observer's output goes through
+limit=(--strategy full)
 lacks=''    # kinds that this release may have no source of: a,b,c
 
 fail() {
@@ -176,13 +177,16 @@ no_failure() {
 # ---- observers ---------------------------------------------------------------
 
 # observe [OPTION…]: scope-bpf on the node, until it says that it is attached.
+# Every event counts, but where a scenario says otherwise ($limit).
 observe() {
 	: >"$out" # before the child does: nothing of an earlier stream is seen
 	if [ ${#reader[@]} -gt 0 ]; then
-		"${as[@]}" "$scope" --json "$@" "${seen_as:-$node}" \
+		"${as[@]}" "$scope" --json "${limit[@]}" "$@" \
+			"${seen_as:-$node}" \
 			> >("${reader[@]}" >"$out") 2>"$err" </dev/null &
 	else
-		"${as[@]}" "$scope" --json "$@" "${seen_as:-$node}" \
+		"${as[@]}" "$scope" --json "${limit[@]}" "$@" \
+			"${seen_as:-$node}" \
 			>"$out" 2>"$err" </dev/null &
 	fi
 	observer=$!

@@ -124,6 +124,7 @@ static void options_do_what_they_say(void **state)
 	assert_int_equal(parse("scope-bpf", &c, &err), 0);
 	assert_null(c.target);
 	assert_true(c.kinds == scope_kinds_default());
+	assert_true(c.budget > 0.0499 && c.budget < 0.0501);
 	assert_int_equal(c.term_words, 64);
 	assert_true(c.buffer_bytes == 8u << 20);
 	assert_int_equal(c.duration_ns, 0);
@@ -138,6 +139,7 @@ static void options_do_what_they_say(void **state)
 		      &c, &err),
 		0);
 	assert_string_equal(c.target, "42");
+	assert_true(c.budget == 0);
 	assert_string_equal(c.events, "msg,gc");
 	assert_true((c.kinds & SCOPE_KIND_BIT(SCOPE_KIND_GC_START)) != 0);
 	assert_true((c.kinds & SCOPE_KIND_BIT(SCOPE_KIND_MSG_RECEIVE)) != 0);
@@ -152,6 +154,16 @@ static void options_do_what_they_say(void **state)
 	assert_string_equal(c.processes[0], "<0.1.0>");
 	assert_string_equal(c.processes[1], "reg");
 	assert_null(c.processes[2]);
+	assert_int_equal(parse("scope-bpf --strategy minimal", &c, &err), 0);
+	assert_true(c.budget > 0.0099 && c.budget < 0.0101);
+	assert_true(c.kinds == (scope_kinds_default() &
+				~SCOPE_KIND_BIT(SCOPE_KIND_MSG_SEND)));
+	assert_int_equal(
+		parse("scope-bpf --strategy minimal --budget 2.5% -e msg.send",
+		      &c, &err),
+		0);
+	assert_true(c.budget > 0.0249 && c.budget < 0.0251);
+	assert_true((c.kinds & SCOPE_KIND_BIT(SCOPE_KIND_MSG_SEND)) != 0);
 	assert_int_equal(parse("scope-bpf shop --term-json", &c, &err), 0);
 	assert_string_equal(c.target, "shop");
 	assert_int_equal(c.syntax, SCOPE_SYNTAX_JSON);
@@ -169,7 +181,11 @@ static void wrong_usage_is_told(void **state)
 		{ "scope-bpf -Z", "-Z" },
 		{ "scope-bpf -qZ", "-Z" },
 		{ "scope-bpf --redact x", "no rule" },
-		{ "scope-bpf --budget=2%", "--budget is not available" },
+		{ "scope-bpf --sample=0.5", "--sample is not available" },
+		{ "scope-bpf --budget 0", "'0'" },
+		{ "scope-bpf --budget 101%", "'101%'" },
+		{ "scope-bpf --budget 2%%", "'2%%'" },
+		{ "scope-bpf --budget 2% --strategy full", "has no --budget" },
 		{ "scope-bpf -f x", "-f is not available" },
 		{ "scope-bpf --to=", "--to needs a value" },
 		{ "scope-bpf --to a --to b", "one --to" },
@@ -200,8 +216,6 @@ static void wrong_usage_is_told(void **state)
 		{ "scope-bpf --terms -1", "--terms" },
 		{ "scope-bpf --buffer 1K", "64K" },
 		{ "scope-bpf --buffer 2G", "1G" },
-		{ "scope-bpf --strategy balanced", "not available" },
-		{ "scope-bpf --strategy minimal", "not available" },
 		{ "scope-bpf --strategy best", "'best'" },
 		{ "scope-bpf --color red", "'red'" },
 		{ "scope-bpf --elixir --term-json", "exclude" },
@@ -293,7 +307,7 @@ static void exit_codes_are_the_contract(void **state)
 		{ "scope-bpf doctor --measure 0", 2 },
 		{ "scope-bpf doctor --measure 2h", 2 },
 		{ "scope-bpf doctor --color red", 2 },
-		{ "scope-bpf --strategy minimal", 2 },
+		{ "scope-bpf --strategy best", 2 },
 		{ "scope-bpf --nope", 2 },
 		{ "scope-bpf no-node-has-this-name-1b7e", 3 },
 		{ "scope-bpf -p 2147483647", 3 },

@@ -2,6 +2,7 @@
 /* Records into events: processes, their names, code, losses. */
 #include "fake_ranges.h"
 #include "fake_target.h"
+#include "pipeline/budget.h"
 
 /* -- processes ------------------------------------------------------------- */
 
@@ -691,9 +692,63 @@ static void losses_are_told(void **state)
 	assert_int_equal(ngot, 0);
 }
 
+static void what_probes_cost_is_told(void **state)
+{
+	struct scope_rec *rec;
+	uint64_t *words;
+
+	(void)state;
+	rec = rec_of(SCOPE_KIND_BUDGET, 2000, 0);
+	rec->a[0] = SCOPE_GROUP_GC;
+	rec->a[1] = SCOPE_BUDGET_DUTY;
+	rec->a[3] = 125000;
+	rec->a[4] = 62500;
+	rec->a[5] = SCOPE_KIND_BIT(SCOPE_KIND_GC_END) |
+		    SCOPE_KIND_BIT(SCOPE_KIND_HEAP_GROW);
+	assert_int_equal(give(), 0);
+	is(0, "kind", "\"budget\"");
+	is(0, "group", "\"gc\"");
+	is(0, "of", "\"gc.end,heap.grow\"");
+	is(0, "state", "\"duty\"");
+	is(0, "share", "0.125");
+	is(0, "cost", "0.0625");
+	is(0, "from", NULL);
+	is(0, "missed", NULL);
+	forget();
+	rec = rec_of(SCOPE_KIND_BUDGET, 3000, 0);
+	words = (uint64_t *)((char *)rec + SCOPE_REC_BYTES);
+	rec->a[0] = SCOPE_GROUP_GC;
+	rec->a[1] = SCOPE_BUDGET_ON;
+	rec->a[2] = 2000;
+	rec->nwords = 2;
+	rec->nsegs = 1;
+	words[0] = SCOPE_KIND_GC_END;
+	words[1] = 17;
+	words[2] = SCOPE_SEG(0, 2);
+	assert_int_equal(scope_decoder_record(d, rec), 0);
+	is(0, "state", "\"on\"");
+	is(0, "from", "5000002000");
+	is(0, "to", "5000003000");
+	is(0, "missed", "{\"gc.end\":17}");
+	forget();
+	words[0] = SCOPE_KIND_MAX;
+	assert_int_equal(scope_decoder_record(d, rec), -EBADMSG);
+	words[0] = 63;
+	assert_int_equal(scope_decoder_record(d, rec), -EBADMSG);
+	rec->nwords = 1;
+	assert_int_equal(scope_decoder_record(d, rec), -EBADMSG);
+	rec->nwords = 0;
+	rec->a[1] = SCOPE_BUDGET_STATES;
+	assert_int_equal(scope_decoder_record(d, rec), -EBADMSG);
+	rec->a[1] = 0;
+	rec->a[0] = SCOPE_GROUP_MAX;
+	assert_int_equal(scope_decoder_record(d, rec), -EBADMSG);
+	assert_int_equal(ngot, 0);
+}
+
 static bool comes_from_below(unsigned kind)
 {
-	return kind == SCOPE_KIND_LOSS ||
+	return kind == SCOPE_KIND_LOSS || kind == SCOPE_KIND_BUDGET ||
 	       (SCOPE_KIND_IS_WIRE(kind) && scope_kind_info(kind)->name);
 }
 
@@ -768,6 +823,7 @@ static void no_words_no_contents(void **state)
 	w[0] = w[1] = fake_int(4711);
 	for (unsigned kind = 1; kind < SCOPE_KIND_MAX; kind++) {
 		if (!comes_from_below(kind) || kind == SCOPE_KIND_LOSS ||
+		    kind == SCOPE_KIND_BUDGET ||
 		    kind == SCOPE_KIND_GC_START ||
 		    kind == SCOPE_KIND_GC_END)
 			continue;
@@ -925,6 +981,7 @@ static void events_do_not_need_memory(void **state)
 	T(code_that_is_there_is_learned, otp), \
 	T(where_processes_wait, otp), \
 	T(losses_are_told, otp), \
+	T(what_probes_cost_is_told, otp), \
 	T(unknown_kinds_are_refused, otp), \
 	T(the_tables_learn_from_all_kinds, otp), \
 	T(no_words_no_contents, otp), \

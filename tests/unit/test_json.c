@@ -220,6 +220,15 @@ static void make_others(void)
 	ADD_U(ev, COUNT, 120);
 	ADD_U(ev, FROM_NS, 1795372800000000000ull);
 	ADD_U(ev, TO_NS, 1795372801000000000ull);
+	ev = event(SCOPE_KIND_BUDGET, 0);
+	ADD_TEXT(ev, GROUP, "gc");
+	ADD_TEXT(ev, KINDS, "gc.start,gc.end");
+	ADD_TEXT(ev, BUDGET_STATE, "on");
+	ADD_U(ev, SHARE, 1000000);
+	ADD_U(ev, COST, 20049);
+	ADD_U(ev, OFF_NS, 1795372800000000000ull);
+	ADD_U(ev, BACK_NS, 1795372801000000000ull);
+	ADD_TEXT(ev, MISSED, "{\"gc.end\":120}");
 	ev = event(SCOPE_KIND_SUMMARY, 0);
 	ADD_TEXT(ev, LOST, "{\"msg.send\":{\"ring_full\":120}}");
 }

@@ -431,6 +431,27 @@ static void a_table_that_can_not_grow_loses_matches(void **state)
 	assert_in_range(found, 140, 1999);
 }
 
+static void what_is_not_seen_leaves_nothing(void **state)
+{
+	struct scope_match m;
+
+	(void)state;
+	assert_true(sent(PID(1), 16, 7, 10) > 0);
+	scope_mailbox_pause(box);
+	assert_int_equal(sent(PID(1), 32, 8, 20), 0);
+	assert_false(received(PID(1), 16, 7, &m));
+	/* A loss meanwhile ends nothing. */
+	scope_mailbox_lost(box, 25);
+	scope_mailbox_synced(box, PID(1), 26);
+	scope_mailbox_resume(box, LATER - 100);
+	assert_int_equal(sent(PID(1), 48, 9, LATER - 100), 0);
+	assert_true(sent(PID(1), 48, 9, LATER - 99) > 0);
+	/* By its address alone: what else is queued nobody knows. */
+	assert_false(received(PID(1), 64, 9, &m));
+	assert_true(received(PID(1), 48, 9, &m));
+	assert_false(m.by_order);
+}
+
 int main(void)
 {
 #define T(t) cmocka_unit_test_setup_teardown(t, make_box, free_box)
@@ -440,6 +461,7 @@ int main(void)
 		T(an_address_alone_is_no_identity),
 		T(order_needs_a_known_queue),
 		T(a_loss_casts_doubt),
+		T(what_is_not_seen_leaves_nothing),
 		T(what_never_came_is_dropped),
 		T(signals_match_by_whom_they_are_of),
 		T(nobody_has_no_mailbox),

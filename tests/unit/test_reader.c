@@ -144,6 +144,30 @@ const struct scope_counters *scope_probe_counters(const struct scope_probe *p,
 	return cpu < CPUS ? &p->counters[cpu] : NULL;
 }
 
+int scope_probe_switch(struct scope_probe *p, enum scope_group group, bool on,
+		       struct scope_err *err)
+{
+	(void)p;
+	(void)group;
+	(void)on;
+	return scope_fail(err, -ENOTSUP, "nothing is attached");
+}
+
+scope_kindset scope_probe_group_kinds(const struct scope_probe *p,
+				      enum scope_group group)
+{
+	(void)p;
+	(void)group;
+	return 0;
+}
+
+uint64_t scope_probe_cost(const struct scope_probe *p, enum scope_group group)
+{
+	(void)p;
+	(void)group;
+	return 0;
+}
+
 void scope_probe_end(struct scope_probe *p)
 {
 	(void)pthread_mutex_lock(&p->lock);
@@ -316,7 +340,7 @@ static struct scope_reader *start(void)
 	struct scope_err err = { 0 };
 
 	memset(&got, 0, sizeof(got));
-	assert_int_equal(scope_reader_new(&fake, stop_fd, pidfd, &r, &err), 0);
+	assert_int_equal(scope_reader_new(&fake, NULL, stop_fd, pidfd, &r, &err), 0);
 	return r;
 }
 
@@ -602,7 +626,7 @@ static void want_of_memory_is_told(void **state)
 	for (long n = 0; n < 3; n++) {
 		err = (struct scope_err){ 0 };
 		fault_in = n;
-		rc = scope_reader_new(&fake, stop_fd, pidfd, &r, &err);
+		rc = scope_reader_new(&fake, NULL, stop_fd, pidfd, &r, &err);
 		fault_in = -1;
 		assert_int_equal(rc, -ENOMEM);
 		assert_null(r);
