@@ -23,6 +23,8 @@
 #define STOP_NS (8 * NS_PER_S) /* observers end within that, or are left */
 #define WORDS_LINE 4096
 #define WORDS_MAX 200 /* lines that one observer may say */
+#define STARTING_MAX 4 /* observers at once: it takes a good part of a second */
+#define STARTING_NS (10 * NS_PER_S) /* one that takes longer holds up nobody */
 
 /* One place of the roster, while it has an observer. */
 struct seat {
@@ -47,6 +49,7 @@ struct discover {
 	uint64_t scan_ns;	   /* when to look next */
 	size_t unplaced;	   /* as said last */
 	bool has_looked, is_stopping, has_no_room;
+	bool has_waiting; /* nodes, for others to have started */
 	unsigned first; /* whose turn it is to be read first */
 	int failed;
 };
@@ -399,16 +402,29 @@ static void say_ready(struct discover *d)
 	scope_health_all_is_watched(d->o->health, is_ready);
 }
 
+static unsigned starting(const struct discover *d, uint64_t now)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < SCOPE_ROSTER_MAX; i++)
+		n += d->seat[i].is_busy && !d->seat[i].has_lines &&
+		     now - d->roster.node[i].begun_ns < STARTING_NS;
+	return n;
+}
+
 static void look_after(struct discover *d, uint64_t now)
 {
-	int at;
+	unsigned n = starting(d, now);
+	int at = -1;
 
-	if (now < d->scan_ns)
+	if (now < d->scan_ns && !(d->has_waiting && n < STARTING_MAX))
 		return;
 	look(d, now);
 	/* Those that are there still: just seen. */
-	while (!d->failed && (at = scope_roster_due(&d->roster, now)) >= 0)
+	while (!d->failed && (at = scope_roster_due(&d->roster, now)) >= 0 &&
+	       n++ < STARTING_MAX)
 		begin(d, (unsigned)at, now);
+	d->has_waiting = at >= 0;
 	if (d->o->health)
 		say_ready(d);
 }

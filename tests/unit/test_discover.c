@@ -23,11 +23,12 @@
 #define MS UINT64_C(1000000)
 
 /* What a node's observer does, by its process id. */
-enum { GOOD = 100, CRASHES, LIES, ENDLESS, UNABLE, FLOODS, DIES_ONCE, LATER };
+enum { GOOD = 100, CRASHES, LIES, ENDLESS, UNABLE, FLOODS, DIES_ONCE, LATER, SLOW };
 
 struct shared {
 	unsigned tries[16];
 	uint64_t written; /* lines, by FLOODS */
+	unsigned starting, starting_max; /* of SLOW ones */
 };
 static struct shared *shared;
 static const int *nodes; /* that are found; ends with 0 */
@@ -88,6 +89,16 @@ static void wait_for_end(void)
 		(void)usleep(1000);
 }
 
+static void start_slowly(void)
+{
+	unsigned n = __atomic_add_fetch(&shared->starting, 1, __ATOMIC_SEQ_CST);
+
+	if (n > __atomic_load_n(&shared->starting_max, __ATOMIC_SEQ_CST))
+		__atomic_store_n(&shared->starting_max, n, __ATOMIC_SEQ_CST);
+	(void)usleep(50000);
+	(void)__atomic_sub_fetch(&shared->starting, 1, __ATOMIC_SEQ_CST);
+}
+
 static int run(void *arg, unsigned slot, pid_t pid)
 {
 	unsigned try = shared->tries[pid - GOOD]++;
@@ -128,6 +139,8 @@ static int run(void *arg, unsigned slot, pid_t pid)
 		flood(pid);
 		return 5;
 	}
+	if (pid >= SLOW)
+		start_slowly();
 	put_line(pid, 0, "node.attach");
 	wait_for_end();
 	put_line(pid, 1, "summary");
@@ -160,7 +173,7 @@ static void say(void *arg, const char *text)
 }
 
 static FILE *out;
-static char *lines[16];
+static char *lines[32];
 static size_t nlines;
 
 /* Watch these for so long; what came out is in lines. */
@@ -194,7 +207,7 @@ static int discover(const int *which, const char *const *names, uint64_t ms,
 	scope_spawner_free(opts.spawner);
 	rewind(out);
 	nlines = 0;
-	while (nlines < 16 && fgets(line, sizeof(line), out))
+	while (nlines < 32 && fgets(line, sizeof(line), out))
 		lines[nlines++] = strdup(line);
 	return r;
 }
@@ -271,6 +284,24 @@ static void one_that_fails_is_alone(void **state)
 	assert_non_null(strstr(said, "102 (n102): its observer wrote what"));
 	for (size_t i = 0; i < nlines; i++)
 		assert_int_equal(lines[i][strlen(lines[i]) - 2], '}');
+	done();
+}
+
+/* A machine full of nodes is not asked for all at once. */
+static void many_start_by_and_by(void **state)
+{
+	static const int which[] = { SLOW,     SLOW + 1, SLOW + 2, SLOW + 3,
+				     SLOW + 4, SLOW + 5, SLOW + 6, GOOD,
+				     0 };
+	struct scope_discover_totals totals;
+
+	(void)state;
+	assert_int_equal(discover(which, NULL, 3000, &totals), 0);
+	for (const int *pid = which; *pid; pid++) {
+		assert_int_equal(count(*pid, "node.attach"), 1);
+		assert_int_equal(count(*pid, "summary"), 1);
+	}
+	assert_in_range(shared->starting_max, 1, 4);
 	done();
 }
 
@@ -364,6 +395,7 @@ int main(void)
 		cmocka_unit_test(all_are_watched_until_the_end),
 		cmocka_unit_test(names_choose),
 		cmocka_unit_test(one_that_fails_is_alone),
+		cmocka_unit_test(many_start_by_and_by),
 		cmocka_unit_test(endless_lines_end_their_observer),
 		cmocka_unit_test(what_cannot_be_watched_is_said_once),
 		cmocka_unit_test(no_room_is_handed_back),
