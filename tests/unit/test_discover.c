@@ -27,12 +27,14 @@ enum { GOOD = 100, CRASHES, LIES, ENDLESS, UNABLE, FLOODS, DIES_ONCE, LATER, SLO
 
 struct shared {
 	unsigned tries[16];
+	unsigned attached[16]; /* lines that begin a stream, written */
 	uint64_t written; /* lines, by FLOODS */
 	unsigned starting, starting_max; /* of SLOW ones */
 };
 static struct shared *shared;
 static const int *nodes; /* that are found; ends with 0 */
 static unsigned looks;
+static bool (*is_enough)(void); /* then it is asked to stop */
 static char said[8192];
 
 static volatile sig_atomic_t is_asked;
@@ -69,6 +71,18 @@ static void put_line(pid_t pid, uint64_t id, const char *kind)
 			 id, kind, (int)pid);
 
 	put(line, (size_t)n);
+}
+
+static void attach(pid_t pid)
+{
+	put_line(pid, 0, "node.attach");
+	(void)__atomic_add_fetch(&shared->attached[pid - GOOD], 1,
+				 __ATOMIC_SEQ_CST);
+}
+
+static unsigned attached(int pid)
+{
+	return __atomic_load_n(&shared->attached[pid - GOOD], __ATOMIC_SEQ_CST);
 }
 
 static void flood(pid_t pid)
@@ -109,7 +123,7 @@ static int run(void *arg, unsigned slot, pid_t pid)
 	(void)signal(SIGPIPE, SIG_IGN);
 	switch (pid) {
 	case CRASHES:
-		put_line(pid, 0, "node.attach");
+		attach(pid);
 		put("{\"id\":1", 7);
 		(void)raise(SIGKILL);
 		break;
@@ -121,6 +135,8 @@ static int run(void *arg, unsigned slot, pid_t pid)
 		put_line(pid, 0, "node.attach");
 		put_line(GOOD, 1, "msg.send");
 		put_line(pid, 2, "msg.send");
+		(void)__atomic_add_fetch(&shared->attached[LIES - GOOD], 1,
+					 __ATOMIC_SEQ_CST);
 		wait_for_end();
 		return 0;
 	case ENDLESS:
@@ -141,7 +157,7 @@ static int run(void *arg, unsigned slot, pid_t pid)
 	}
 	if (pid >= SLOW)
 		start_slowly();
-	put_line(pid, 0, "node.attach");
+	attach(pid);
 	wait_for_end();
 	put_line(pid, 1, "summary");
 	return 0;
@@ -152,6 +168,8 @@ static int find(struct scope_found *out, size_t max)
 	int n = 0;
 
 	looks++;
+	if (is_enough())
+		(void)raise(SIGTERM);
 	for (const int *at = nodes; *at && (size_t)n < max; at++) {
 		if (*at == LATER && looks < 2)
 			continue;
@@ -176,12 +194,12 @@ static FILE *out;
 static char *lines[32];
 static size_t nlines;
 
-/* Watch these for so long; what came out is in lines. */
-static int discover(const int *which, const char *const *names, uint64_t ms,
-		    struct scope_discover_totals *totals)
+/* Watch these until it is enough; what came out is in lines. */
+static int discover(const int *which, const char *const *names,
+		    bool (*enough)(void), struct scope_discover_totals *totals)
 {
 	struct scope_discover_opts opts = { .names = names,
-					    .duration_ns = ms * MS,
+					    .duration_ns = 60000 * MS,
 					    .find = find,
 					    .say = say };
 	struct scope_err err = { 0 };
@@ -189,6 +207,7 @@ static int discover(const int *which, const char *const *names, uint64_t ms,
 	int r;
 
 	nodes = which;
+	is_enough = enough;
 	looks = 0;
 	said[0] = '\0';
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
@@ -233,13 +252,18 @@ static unsigned count(int pid, const char *kind)
 	return n;
 }
 
+static bool two_are_watched(void)
+{
+	return attached(GOOD) && attached(LATER);
+}
+
 static void all_are_watched_until_the_end(void **state)
 {
 	static const int which[] = { GOOD, LATER, 0 };
 	struct scope_discover_totals totals;
 
 	(void)state;
-	assert_int_equal(discover(which, NULL, 2500, &totals), 0);
+	assert_int_equal(discover(which, NULL, two_are_watched, &totals), 0);
 	assert_int_equal(count(GOOD, "node.attach"), 1);
 	assert_int_equal(count(GOOD, "summary"), 1);
 	assert_int_equal(count(LATER, "node.attach"), 1);
@@ -247,8 +271,14 @@ static void all_are_watched_until_the_end(void **state)
 	assert_int_equal(nlines, 4);
 	assert_int_equal(totals.lines, 4);
 	assert_int_equal(totals.nodes, 2);
-	assert_false(totals.has_lost || totals.was_stopped);
+	assert_false(totals.has_lost);
+	assert_true(totals.was_stopped);
 	done();
+}
+
+static bool later_is_watched(void)
+{
+	return attached(LATER) && looks > 3;
 }
 
 static void names_choose(void **state)
@@ -258,11 +288,17 @@ static void names_choose(void **state)
 	struct scope_discover_totals totals;
 
 	(void)state;
-	assert_int_equal(discover(which, names, 1500, &totals), 0);
+	assert_int_equal(discover(which, names, later_is_watched, &totals), 0);
 	assert_int_equal(totals.nodes, 1);
 	assert_int_equal(count(LATER, "node.attach"), 1);
-	assert_non_null(strstr(said, "waiting"));
+	assert_non_null(strstr(said, "waiting for one"));
 	done();
+}
+
+static bool all_have_failed(void)
+{
+	return attached(GOOD) && attached(CRASHES) >= 2 && attached(LIES) &&
+	       attached(DIES_ONCE);
 }
 
 static void one_that_fails_is_alone(void **state)
@@ -271,7 +307,7 @@ static void one_that_fails_is_alone(void **state)
 	struct scope_discover_totals totals;
 
 	(void)state;
-	assert_int_equal(discover(which, NULL, 2500, &totals), 0);
+	assert_int_equal(discover(which, NULL, all_have_failed, &totals), 0);
 	assert_int_equal(count(GOOD, "node.attach"), 1);
 	assert_int_equal(count(GOOD, "summary"), 1);
 	assert_int_equal(count(GOOD, "msg.send"), 0);
@@ -287,6 +323,14 @@ static void one_that_fails_is_alone(void **state)
 	done();
 }
 
+static bool all_have_started(void)
+{
+	for (const int *pid = nodes; *pid; pid++)
+		if (!attached(*pid))
+			return false;
+	return true;
+}
+
 /* A machine full of nodes is not asked for all at once. */
 static void many_start_by_and_by(void **state)
 {
@@ -296,7 +340,7 @@ static void many_start_by_and_by(void **state)
 	struct scope_discover_totals totals;
 
 	(void)state;
-	assert_int_equal(discover(which, NULL, 3000, &totals), 0);
+	assert_int_equal(discover(which, NULL, all_have_started, &totals), 0);
 	for (const int *pid = which; *pid; pid++) {
 		assert_int_equal(count(*pid, "node.attach"), 1);
 		assert_int_equal(count(*pid, "summary"), 1);
@@ -305,16 +349,26 @@ static void many_start_by_and_by(void **state)
 	done();
 }
 
+static bool end_is_missed(void)
+{
+	return strstr(said, "a line without an end") && attached(GOOD);
+}
+
 static void endless_lines_end_their_observer(void **state)
 {
 	static const int which[] = { ENDLESS, GOOD, 0 };
 	struct scope_discover_totals totals;
 
 	(void)state;
-	assert_int_equal(discover(which, NULL, 1500, &totals), 0);
+	assert_int_equal(discover(which, NULL, end_is_missed, &totals), 0);
 	assert_int_equal(nlines, 2);
 	assert_non_null(strstr(said, "a line without an end"));
 	done();
+}
+
+static bool it_was_tried_thrice(void)
+{
+	return shared->tries[UNABLE - GOOD] > 3;
 }
 
 /* Said once, though it was tried more often; and nothing harms a terminal. */
@@ -325,7 +379,7 @@ static void what_cannot_be_watched_is_said_once(void **state)
 	char *at;
 
 	(void)state;
-	assert_int_equal(discover(which, NULL, 5200, &totals), 0);
+	assert_int_equal(discover(which, NULL, it_was_tried_thrice, &totals), 0);
 	assert_int_equal(nlines, 0);
 	assert_true(shared->tries[UNABLE - GOOD] >= 3);
 	at = strstr(said, "104 (n104): not ?[2Jknown\n");
@@ -334,18 +388,32 @@ static void what_cannot_be_watched_is_said_once(void **state)
 	done();
 }
 
+static uint64_t nread; /* lines, when all is over */
+
 static void *read_late(void *arg)
 {
 	static char buf[65536];
-	uint64_t *n = arg;
+	const int *fd = arg;
+	uint64_t n = 0;
 	ssize_t r;
-	int fd = (int)n[0];
 
-	(void)usleep(700000);
-	while ((r = read(fd, buf, sizeof(buf))) > 0)
+	/* Until all on the way is full. */
+	for (uint64_t was = 1, now = 0; now == 0 || now != was;) {
+		was = now;
+		(void)usleep(200000);
+		now = __atomic_load_n(&shared->written, __ATOMIC_RELAXED);
+	}
+	while ((r = read(*fd, buf, sizeof(buf))) > 0) {
 		for (ssize_t i = 0; i < r; i++)
-			n[1] += buf[i] == '\n';
+			n += buf[i] == '\n';
+		__atomic_store_n(&nread, n, __ATOMIC_RELAXED);
+	}
 	return NULL;
+}
+
+static bool some_is_read(void)
+{
+	return __atomic_load_n(&nread, __ATOMIC_RELAXED) > 0;
 }
 
 /* While who reads rests, the observer is kept waiting: it is the one that counts
@@ -353,12 +421,11 @@ static void *read_late(void *arg)
 static void no_room_is_handed_back(void **state)
 {
 	static const int which[] = { FLOODS, 0 };
-	struct scope_discover_opts opts = { .duration_ns = 1200 * MS,
+	struct scope_discover_opts opts = { .duration_ns = 60000 * MS,
 					    .find = find,
 					    .say = say };
 	struct scope_discover_totals totals;
 	struct scope_err err = { 0 };
-	uint64_t reading[2] = { 0 };
 	pthread_t reader;
 	int fds[2];
 
@@ -369,12 +436,13 @@ static void no_room_is_handed_back(void **state)
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_true(shared != MAP_FAILED);
 	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-	reading[0] = (uint64_t)fds[0];
+	nread = 0;
+	is_enough = some_is_read;
 	assert_int_equal(scope_spawner_start(run, NULL, &opts.spawner, &err),
 			 0);
 	assert_int_equal(scope_stream_new(fds[1], -1, 64 << 10, &opts.stream),
 			 0);
-	assert_int_equal(pthread_create(&reader, NULL, read_late, reading), 0);
+	assert_int_equal(pthread_create(&reader, NULL, read_late, fds), 0);
 	assert_int_equal(scope_discover(&opts, &totals, &err), 0);
 	assert_int_equal(scope_stream_flush(opts.stream, 5000), 0);
 	scope_stream_free(opts.stream);
@@ -383,7 +451,7 @@ static void no_room_is_handed_back(void **state)
 	scope_spawner_free(opts.spawner);
 	assert_true(shared->written > 0);
 	assert_int_equal(totals.lines, shared->written);
-	assert_int_equal(reading[1], shared->written);
+	assert_int_equal(nread, shared->written);
 	assert_true(totals.has_lost);
 	(void)close(fds[0]);
 	(void)munmap(shared, sizeof(*shared));
