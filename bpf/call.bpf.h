@@ -32,6 +32,33 @@ struct {
 	__type(value, struct call);
 } calls SEC(".maps");
 
+/* This thread's place in the control's open_ns. */
+static __always_inline volatile u64 *my_open(void)
+{
+	u32 zero = 0, at = (u32)bpf_get_current_pid_tgid();
+	struct scope_bpf_control *c = bpf_map_lookup_elem(&control, &zero);
+
+	return c ? &c->open_ns[at & (SCOPE_OPEN_MAX - 1)] : 0;
+}
+
+/* Calls nest, as a collection in a spawn: the outermost counts. */
+static __always_inline void call_opened(u64 ts)
+{
+	volatile u64 *open = my_open();
+
+	if (open && *open + SCOPE_OPEN_NS < ts)
+		*open = ts;
+}
+
+/* After its event was written. */
+static __always_inline void call_closed(u64 ts)
+{
+	volatile u64 *open = my_open();
+
+	if (open && *open == ts)
+		*open = 0;
+}
+
 #define CALL_KEY(site) \
 	((u64)(u32)bpf_get_current_pid_tgid() << 8 | (u64)(site))
 
@@ -83,7 +110,7 @@ static __always_inline void gc_started(struct call *c, u64 pid)
  * The call may only decide to collect later, when collecting is disabled, or on
  * a dirty scheduler, when it will take long (erl_gc.c,
  * check_for_possibly_long_gc). Where that can't be, the start is told at once;
- * else, with its own time, when the call is over.
+ * else, with its own time, when the call is over; the collector waits for it.
  */
 static __always_inline void gc_entry(u64 p, struct call *c)
 {
@@ -167,7 +194,7 @@ int on_call(struct scope_regs *ctx)
 	u64 site = bpf_get_attach_cookie(ctx), key = CALL_KEY(site);
 	u64 a1 = SCOPE_ARG1(ctx), a2 = SCOPE_ARG2(ctx), a3 = SCOPE_ARG3(ctx);
 	struct call c = { .ts = bpf_ktime_get_ns() };
-	u32 kind = SCOPE_KIND_NONE;
+	u32 kind = SCOPE_KIND_NONE, is_open = 0;
 
 	count_hit(site == SCOPE_SITE_GC ? SCOPE_GROUP_GC : SCOPE_GROUP_PROC);
 	c.a[0] = a1;
@@ -178,12 +205,15 @@ int on_call(struct scope_regs *ctx)
 	case SCOPE_SITE_SPAWN:
 		kind = SCOPE_KIND_PROC_SPAWN;
 		c.flags = half(SCOPE_ARG5(ctx));
+		is_open = 1;
 		break;
 	case SCOPE_SITE_REGISTER:
 		kind = SCOPE_KIND_PROC_REGISTER;
+		is_open = 1;
 		break;
 	case SCOPE_SITE_UNREGISTER:
 		kind = SCOPE_KIND_PROC_UNREGISTER;
+		is_open = 1;
 		/* An ending process gives up its name, whatever that is. */
 		if (!c.a[3])
 			c.a[3] = word(word((a3 ? a3 : a1) +
@@ -197,6 +227,7 @@ int on_call(struct scope_regs *ctx)
 						   SCOPE_KIND_HEAP_GROW;
 		c.a[3] = SCOPE_CALLER(ctx);
 		gc_entry(a1, &c);
+		is_open = !(c.flags & GC_STARTED) && wanted(SCOPE_KIND_GC_START);
 		break;
 	case SCOPE_SITE_HIBERNATE:
 	case SCOPE_SITE_HIBERNATE_29:
@@ -211,7 +242,10 @@ int on_call(struct scope_regs *ctx)
 		c.a[3] = word(a2 + 8); /* what to do */
 		break;
 	}
-	if (bpf_map_update_elem(&calls, &key, &c, BPF_ANY) && in_time(c.ts)) {
+	if (!bpf_map_update_elem(&calls, &key, &c, BPF_ANY)) {
+		if (is_open)
+			call_opened(c.ts);
+	} else if (in_time(c.ts)) {
 		count_emitted(kind);
 		count_lost(kind, SCOPE_LOSS_STATE);
 	}
@@ -365,6 +399,7 @@ int on_return(struct scope_regs *ctx)
 		}
 		break;
 	}
+	call_closed(c.ts);
 	return 0;
 }
 

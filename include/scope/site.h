@@ -221,15 +221,22 @@ struct scope_bpf_config {
 	__u64 this_dist_entry; /* address of erts_this_dist_entry */
 };
 
-/* Written by the collector while the programs run. Only what happened from
- * since_ns to until_ns is reported, so that all kinds begin and end at one
- * moment, however long attaching and detaching take. */
+/* since_ns and until_ns are written by the collector while the programs run. Only
+ * what happened from the one to the other is reported, so that all kinds begin
+ * and end at one moment, however long attaching and detaching take.
+ *
+ * open_ns is written by the programs: since when a thread is in a call whose
+ * event bears the time of its entry but is written when it returns; 0: in none.
+ * By the thread's id; of threads that share a place, the first one's. */
+#define SCOPE_OPEN_MAX 512
+#define SCOPE_OPEN_NS 250000000u /* what is open for longer is not waited for */
 struct scope_bpf_control {
 	__u64 since_ns; /* CLOCK_MONOTONIC */
 	__u64 until_ns;
 	/* What was noted before that is no more true: the probes of the group
 	 * were off in between. */
 	__u64 group_since_ns[SCOPE_GROUP_MAX];
+	__u64 open_ns[SCOPE_OPEN_MAX];
 };
 
 #define SCOPE_RINGS_MAX 64

@@ -5,7 +5,8 @@
  * Shapes:  batches go in as they come, records come out by time. A record is
  *          let out when everything older must have been read: SLACK before the
  *          start of the last whole drain, because a program notes its time
- *          first and writes its record last.
+ *          first and writes its record last; or before the oldest call under
+ *          way that is told, with the time of its entry, when it returns.
  *          A record that is still later (its thread was preempted inside the
  *          probe) comes out at once and is counted in `late`.
  * Limits:  SCOPE_BATCHES batches. When all of them are in here, the oldest

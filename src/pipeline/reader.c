@@ -151,7 +151,8 @@ static void put_budget(struct scope_reader *r)
  * was no batch to put it in. */
 static bool drain(struct scope_reader *r)
 {
-	uint64_t now = scope_now_ns();
+	/* Before anything is read: what is written later is not waited for. */
+	uint64_t safe = scope_probe_safe(r->probe, scope_now_ns());
 
 	r->drained = 0;
 	if (!r->now)
@@ -162,7 +163,7 @@ static bool drain(struct scope_reader *r)
 		return false;
 	put_losses(r);
 	put_budget(r);
-	hand_over(r, now);
+	hand_over(r, safe);
 	return true;
 }
 

@@ -388,6 +388,20 @@ int scope_probe_drain(struct scope_probe *p,
 	return scope_rings_drain(p->rings, fn, arg);
 }
 
+uint64_t scope_probe_safe(const struct scope_probe *p, uint64_t now)
+{
+	uint64_t safe = now;
+
+	for (unsigned i = 0; i < SCOPE_OPEN_MAX; i++) {
+		uint64_t ns = __atomic_load_n(&p->control->open_ns[i],
+					      __ATOMIC_ACQUIRE);
+
+		if (ns < safe && ns + SCOPE_OPEN_NS > now)
+			safe = ns;
+	}
+	return safe;
+}
+
 int scope_probe_fd(const struct scope_probe *p)
 {
 	return scope_attacher_fd(p->attacher);

@@ -76,6 +76,11 @@ int scope_probe_drain(struct scope_probe *p,
 		      int (*fn)(void *arg, const void *data, size_t len),
 		      void *arg);
 
+/* Before which all events are in the rings or were read, once a drain that
+ * begins at `now` is done: `now`, or when the oldest call began that the kernel
+ * side knows to be under way. */
+uint64_t scope_probe_safe(const struct scope_probe *p, uint64_t now);
+
 /* Counters of one CPU, mapped: read them with relaxed loads. */
 unsigned scope_probe_cpus(const struct scope_probe *p);
 const struct scope_counters *scope_probe_counters(const struct scope_probe *p,

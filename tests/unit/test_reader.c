@@ -45,6 +45,7 @@ struct scope_probe {
 	uint64_t pushed, dropped;
 	bool ended, detached;
 	unsigned drains_after;
+	uint64_t open_ns;   /* a call under way */
 	uint32_t last_gift; /* records pushed while detaching */
 };
 
@@ -166,6 +167,13 @@ uint64_t scope_probe_cost(const struct scope_probe *p, enum scope_group group)
 	(void)p;
 	(void)group;
 	return 0;
+}
+
+uint64_t scope_probe_safe(const struct scope_probe *p, uint64_t now)
+{
+	uint64_t open = __atomic_load_n(&p->open_ns, __ATOMIC_ACQUIRE);
+
+	return open && open < now ? open : now;
 }
 
 void scope_probe_end(struct scope_probe *p)
@@ -447,6 +455,38 @@ static void the_loss_of_the_probes_is_told(void **state)
 	probe_fd = -1;
 }
 
+/* While a call is under way, no batch says that all since its entry was read. */
+static void calls_under_way_are_waited_for(void **state)
+{
+	scope_auto(scope_reader) r = NULL;
+	uint64_t open = now_ns();
+	uint32_t n = 20;
+
+	(void)state;
+	fake.open_ns = open;
+	r = start();
+	(void)produce(&n);
+	while (got.n < fake.pushed) {
+		struct scope_batch *b = scope_reader_get(r, DEADLINE_MS);
+
+		assert_non_null(b);
+		assert_true(b->safe_ns <= open);
+		take_batch(b);
+		scope_reader_put(r, b);
+	}
+	__atomic_store_n(&fake.open_ns, 0, __ATOMIC_RELEASE);
+	while (got.safe_ns <= open) {
+		struct scope_batch *b = scope_reader_get(r, DEADLINE_MS);
+
+		assert_non_null(b);
+		take_batch(b);
+		scope_reader_put(r, b);
+	}
+	signal_fd(stop_fd);
+	take_until_last(r);
+	check_all();
+}
+
 static void a_stop_before_anything_ends_it(void **state)
 {
 	scope_auto(scope_reader) r = NULL;
@@ -643,6 +683,7 @@ int main(void)
 		T(the_end_of_the_node_is_told, make_small),
 		T(the_loss_of_the_probes_is_told, make_small),
 		T(a_stop_before_anything_ends_it, make_small),
+		T(calls_under_way_are_waited_for, make_small),
 		T(it_recovers_from_want_of_batches, make_large),
 		T(a_stop_while_starved_still_ends_it, make_large),
 		T(it_can_be_freed_at_any_time, make_large),
