@@ -18,8 +18,10 @@
 #define STEADY_NS (5 * S)    /* on for longer: no turn */
 /* How much is learned against what was assumed: ns of cost, see learn(). */
 #define PRIOR_NS (100 * MS)
-#define FACTOR_MIN 0.7
-#define FACTOR_MAX 3.0
+/* Ticks say little of a node that runs for short moments alone, right after
+ * them: what is learned may go as far as has been measured, and no further. */
+#define FACTOR_MIN 0.9
+#define FACTOR_MAX 1.5
 #define KERNEL_MAX 0.6 /* of its own time: above nothing can be told */
 /* The node's own part of its CPU time is taken to be this at least, lest what
  * is measured of nearly all cost makes events of nothing. */

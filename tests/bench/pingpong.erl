@@ -4,6 +4,8 @@
 %% each; each is answered with a line:
 %%
 %%   run MS WORDS   ping-pong with a term of 3, 8, 16 or 64 words: done MESSAGES NS
+%%   pace MS WORDS RATE
+%%                  the same at RATE messages a second: done MESSAGES NS
 %%   modules N      load N modules: ok
 %%   procs N        have N idle processes: ok
 %%   storm MS WORDS send the term to one after another of those, in no order, for
@@ -59,6 +61,16 @@ command(["run", Ms, Words], {Stop, Ping, _}) ->
             Ns = erlang:monotonic_time(nanosecond) - T0,
             io_lib:format("done ~b ~b", [Messages, Ns])
     end;
+command(["pace", Ms, Words, Rate], {Stop, Ping, _}) ->
+    atomics:put(Stop, 1, 0),
+    T0 = erlang:monotonic_time(nanosecond),
+    Ping ! {pace, self(), term(list_to_integer(Words)), list_to_integer(Rate)},
+    receive after list_to_integer(Ms) -> atomics:put(Stop, 1, 1) end,
+    receive
+        {done, Messages} ->
+            Ns = erlang:monotonic_time(nanosecond) - T0,
+            io_lib:format("done ~b ~b", [Messages, Ns])
+    end;
 command(["modules", N], _) ->
     [load(list_to_atom("bench_mod_" ++ integer_to_list(I))) || I <- lists:seq(1, list_to_integer(N))],
     "ok";
@@ -108,7 +120,12 @@ ping(Stop) ->
     receive {pong, Pong} -> ping(Stop, Pong) end.
 
 ping(Stop, Pong) ->
-    receive {run, From, Term} -> From ! {done, 2 * rally(Stop, Pong, Term, 0)} end,
+    receive
+        {run, From, Term} ->
+            From ! {done, 2 * rally(Stop, Pong, Term, 0)};
+        {pace, From, Term, Rate} ->
+            From ! {done, 2 * pace(Stop, Pong, Term, Rate / 2.0e9, erlang:monotonic_time(nanosecond), 0)}
+    end,
     ping(Stop, Pong).
 
 rally(Stop, Pong, Term, N) ->
@@ -116,6 +133,17 @@ rally(Stop, Pong, Term, N) ->
     case atomics:get(Stop, 1) of
         0 -> rally(Stop, Pong, Term, N + ?ROUNDS);
         _ -> N + ?ROUNDS
+    end.
+
+%% As many as are due, every two milliseconds; what was not managed by then is
+%% caught up with.
+pace(Stop, Pong, Term, PerNs, T0, N) ->
+    Due = trunc((erlang:monotonic_time(nanosecond) - T0) * PerNs),
+    volley(Pong, Term, max(0, Due - N)),
+    receive after 2 -> ok end,
+    case atomics:get(Stop, 1) of
+        0 -> pace(Stop, Pong, Term, PerNs, T0, max(N, Due));
+        _ -> max(N, Due)
     end.
 
 volley(_, _, 0) ->

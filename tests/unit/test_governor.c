@@ -185,7 +185,7 @@ static void a_busy_node_pays_its_share(void **state)
 
 static void what_it_pays_is_learned(void **state)
 {
-	static const double factors[] = { 0.9, 1.0, 1.5, 2.0 };
+	static const double factors[] = { 0.95, 1.1, 1.25, 1.45 };
 
 	(void)state;
 	for (unsigned i = 0; i < 4; i++) {
