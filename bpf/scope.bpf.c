@@ -14,5 +14,6 @@
 #include "timer.bpf.h"
 #include "proc.bpf.h"
 #include "sched.bpf.h"
+#include "usdt.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

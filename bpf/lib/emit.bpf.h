@@ -184,10 +184,9 @@ static __always_inline struct scratch *take(void)
 	return NULL;
 }
 
-/* Count an event, and fill in the head of its record. */
-static __always_inline void start(struct scratch *s, u32 kind, u32 site, u64 ts)
+/* Fill in the head of a record. */
+static __always_inline void blank(struct scratch *s, u32 kind, u32 site, u64 ts)
 {
-	count_emitted(kind);
 	s->n = 0;
 	s->nsegs = 0;
 	s->budget = config.term_words;
@@ -202,6 +201,13 @@ static __always_inline void start(struct scratch *s, u32 kind, u32 site, u64 ts)
 	s->rec.pid = 0;
 	for (u32 i = 0; i < 7; i++)
 		s->rec.a[i] = 0;
+}
+
+/* Count an event, and fill in the head of its record. */
+static __always_inline void start(struct scratch *s, u32 kind, u32 site, u64 ts)
+{
+	count_emitted(kind);
+	blank(s, kind, site, ts);
 }
 
 /*

@@ -149,6 +149,7 @@ struct scope_counters {
 #define SCOPE_F_TIMED (1u << 10)	 /* sched.*: the duration is known */
 #define SCOPE_F_AWAKE (1u << 12)	 /* proc.hibernate: has work to do */
 #define SCOPE_F_PUT_OFF (1u << 13) /* proc.hibernate: not collected yet */
+#define SCOPE_F_USDT (1u << 22) /* by USDT: texts stand for terms, see below */
 #define SCOPE_F_SELF (1u << 18)	 /* dist.node_*: it is this node itself */
 #define SCOPE_F_HIDDEN (1u << 19) /* dist.node_*: a hidden node */
 #define SCOPE_F_PORT_CALL (1u << 14) /* port.control: by port_call/3 */
@@ -316,6 +317,13 @@ struct scope_rec {
 #define SCOPE_PORT_NAME_WORDS 16 /* what it was opened with, the same */
 #define SCOPE_PORT_SPEC_WORDS 64 /* port.input: of a description, at most */
 
+/*
+ * SCOPE_F_USDT: the parties are in their fields, as ever; a field of terms is
+ * empty. The words are texts, NUL-terminated, a segment of no address each, in
+ * the order of the kind's comment in src/probe/usdt.c. Besides:
+ * msg.*: msg.addr is the message's size in words; gc.end: heap_before is what
+ * was reclaimed.
+ */
 #define SCOPE_SEG(addr, n) (((__u64)(n) << 48) | (addr))
 #define SCOPE_SEG_ADDR(seg) ((seg) & ((1ull << 48) - 1))
 #define SCOPE_SEG_WORDS(seg) ((seg) >> 48)

@@ -11,6 +11,7 @@
 #define SCOPE_SITE_H
 
 #include "scope/layout.h"
+#include "scope/usdt.h"
 
 enum scope_site {
 	SCOPE_SITE_NONE = 0,
@@ -175,6 +176,8 @@ enum scope_site {
 	 * c_p->current */
 	SCOPE_SITE_CALL_NIF_23,
 	SCOPE_SITE_CALL_BIF_23,
+	/* a USDT probe; the cookie's argument: which of scope_bpf_config.usdt */
+	SCOPE_SITE_USDT,
 	SCOPE_SITE_MAX,
 };
 
@@ -219,6 +222,8 @@ struct scope_bpf_config {
 	__u64 procs; /* address of the process table's slots */
 	__u64 procs_mask; /* which of them is a pid's */
 	__u64 this_dist_entry; /* address of erts_this_dist_entry */
+	struct scope_usdt_ids usdt_procs, usdt_ports;
+	struct scope_usdt_site usdt[SCOPE_USDT_MAX];
 };
 
 /* since_ns and until_ns are written by the collector while the programs run. Only

@@ -62,7 +62,7 @@ static void choose(struct scope_node *n, const struct scope_msg_load *m)
 {
 	struct bpf_program *prog;
 	struct bpf_map *map;
-	bool schedules = false;
+	bool schedules = false, usdt = false;
 
 	bpf_object__for_each_program(prog, n->obj) {
 		bool used = false;
@@ -71,12 +71,16 @@ static void choose(struct scope_node *n, const struct scope_msg_load *m)
 			used |= !strcmp(bpf_program__name(prog), m->prog[i]);
 		(void)bpf_program__set_autoload(prog, used);
 		schedules |= used && strstr(bpf_program__name(prog), "_sched");
+		usdt |= used && strstr(bpf_program__name(prog), "_usdt");
 		(void)scope_link_prepare(prog, n->multi);
 	}
 	/* Its memory is taken at once: not where nobody uses it. */
 	map = bpf_object__find_map_by_name(n->obj, "runs");
 	if (map)
 		(void)bpf_map__set_autocreate(map, schedules);
+	map = bpf_object__find_map_by_name(n->obj, "usdt_since");
+	if (map)
+		(void)bpf_map__set_autocreate(map, usdt);
 }
 
 static int reply_map(struct scope_node *n, const char *name,

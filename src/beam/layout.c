@@ -312,6 +312,21 @@ const struct scope_layout *scope_layout_of(unsigned otp)
 	return NULL;
 }
 
+void scope_layout_add_probes(struct scope_layout *l)
+{
+	__u32 *const moved[] = {
+		&l->p_size,	   &l->p_initial,  &l->p_current,
+		&l->p_parent,	   &l->p_high_water, &l->p_old_hend,
+		&l->p_old_htop,	   &l->p_old_heap, &l->p_gen_gcs,
+		&l->p_mbuf,	   &l->p_mbuf_sz,  &l->p_psd,
+		&l->p_state,	   &l->p_sig_inq,  &l->p_scheduler_data,
+		&l->p_run_queue,
+	};
+
+	for (size_t i = 0; i < sizeof(moved) / sizeof(*moved); i++)
+		*moved[i] += 16;
+}
+
 const unsigned *scope_layout_releases(void)
 {
 	static const unsigned releases[] = { 23, 25, 27, 29, 0 };

@@ -372,7 +372,7 @@ static bool is_contents(enum scope_field_key key)
 
 	/* A port's command is a command line, passwords and all. */
 	return type == SCOPE_T_TERM || type == SCOPE_T_TERMS ||
-	       key == SCOPE_FIELD_COMMAND;
+	       key == SCOPE_FIELD_COMMAND || key == SCOPE_FIELD_REASON_TEXT;
 }
 
 static bool is_stream(enum scope_kind kind)
@@ -390,6 +390,20 @@ static bool is_secret_atom(struct scope_redact *r, struct scope_vm *vm,
 		return false;
 	text.p = scope_vm_atom(vm, atom, &text.len);
 	return text.p && scope_redact_is_match(r, &text);
+}
+
+/* A term that is there as text: what is in it can't be told, unless it is one
+ * atom that needs no quotes. */
+static bool is_word(const struct scope_text *t)
+{
+	for (size_t i = 0; i < t->len; i++) {
+		char c = t->p[i];
+
+		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
+		    !(c >= '0' && c <= '9') && c != '_' && c != '@')
+			return false;
+	}
+	return t->len && t->p[0] >= 'a' && t->p[0] <= 'z';
 }
 
 /* Hide all of a field. False: it has to go. */
@@ -431,7 +445,9 @@ static bool hide_in_field(struct scope_redact *r, struct scope_vm *vm,
 			is_secret_atom(r, vm, f->mfa.function)) &&
 		       hide_field(f);
 	case SCOPE_T_TEXT:
-		return scope_redact_is_match(r, &text) && hide_field(f);
+		return ((f->key == SCOPE_FIELD_REASON_TEXT && !is_word(&text)) ||
+			scope_redact_is_match(r, &text)) &&
+		       hide_field(f);
 	default:
 		return false;
 	}

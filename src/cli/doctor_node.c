@@ -273,7 +273,7 @@ static void look_at_kinds(struct scope_doctor_node *n, scope_kindset wanted,
 	for (unsigned k = 1; k < SCOPE_KIND_MAX; k++)
 		if (SCOPE_KIND_IS_WIRE(k) && scope_kind_info(k)->name)
 			all |= SCOPE_KIND_BIT(k);
-	scope_catalogue_find(n->target, all, &n->sites);
+	scope_catalogue_find(n->target, all, SCOPE_FROM_AUTO, &n->sites);
 	n->is_ok = true;
 	for (unsigned k = 1; k < SCOPE_KIND_MAX; k++) {
 		struct scope_doctor_kind *d;

@@ -34,6 +34,7 @@ enum {
 	OPT_HEADER_FILE,
 	OPT_CACERT,
 	OPT_REDACT,
+	OPT_SOURCE,
 	OPT_STRATEGY,
 	OPT_BUDGET,
 	OPT_BUFFER,
@@ -84,6 +85,8 @@ const struct scope_opt scope_live_opts[] = {
 	[OPT_REDACT] = { 0, "redact", "RULE",
 			 "default key: atom: field: match: kind:",
 			 "Hide values: default, key:NAME, match:REGEX, @FILE" },
+	[OPT_SOURCE] = { 0, "source", "NAME", "auto uprobe usdt",
+			 "Where events are taken from: auto, uprobe or usdt" },
 	[OPT_STRATEGY] = { 0, "strategy", "NAME",
 			   "minimal balanced full",
 			   "minimal: 1%, balanced: 5%, full: no --budget" },
@@ -290,6 +293,22 @@ static int finish_budget(struct scope_live_conf *c, struct scope_err *err)
 	return 0;
 }
 
+static int set_source(struct scope_live_conf *c, const char *value,
+		      struct scope_err *err)
+{
+	static const char *const words[] = { "auto", "uprobe", "usdt" };
+
+	for (unsigned i = 0; i < 3; i++) {
+		if (strcmp(value, words[i]) == 0) {
+			c->from = (enum scope_from)i;
+			return 0;
+		}
+	}
+	return scope_fail(err, -EINVAL,
+			  "--source takes auto, uprobe or usdt, not '%s'",
+			  value);
+}
+
 static int set_color(struct scope_live_conf *c, const char *value,
 		     struct scope_err *err)
 {
@@ -423,6 +442,8 @@ static int set(void *arg, const struct scope_opt *opt, const char *value,
 		return set_dest(c, which, value, err);
 	case OPT_REDACT:
 		return add_redact(c, value, err);
+	case OPT_SOURCE:
+		return set_source(c, value, err);
 	case OPT_STRATEGY:
 		return set_strategy(c, value, err);
 	case OPT_BUDGET:

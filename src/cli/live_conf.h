@@ -13,6 +13,7 @@
 #include "beam/term.h"
 #include "cli/cmd.h"
 #include "export/writer.h"
+#include "probe/catalogue.h"
 
 #define SCOPE_PROCESSES_MAX 64
 #define SCOPE_EVENTS_LEN 1024
@@ -48,6 +49,7 @@ struct scope_live_conf {
 	unsigned term_words;
 	enum scope_syntax syntax;
 	enum scope_color color;
+	enum scope_from from;
 	bool has_syntax, has_rotate_keep;
 	bool is_hasty; /* when stopped: who reads may be too slow */
 	bool wants_json, is_strict, is_quiet, has_no_sandbox;

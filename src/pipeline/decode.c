@@ -364,6 +364,10 @@ static uint64_t learn_before(struct scope_decoder *d,
 static void build(struct scope_decoder *d, const struct scope_rec *rec,
 		  struct scope_event *ev)
 {
+	if (rec->kind != SCOPE_KIND_LOSS && (rec->flags & SCOPE_F_USDT)) {
+		scope_decode_usdt(d, rec, ev);
+		return;
+	}
 	switch (rec->kind) {
 	case SCOPE_KIND_PROC_SPAWN:
 		scope_decode_spawn(d, rec, ev);

@@ -159,6 +159,9 @@ void scope_decode_timer(struct scope_decoder *d, const struct scope_rec *rec,
 			struct scope_event *ev);
 void scope_decode_ets(struct scope_decoder *d, const struct scope_rec *rec,
 		      struct scope_event *ev);
+/* One of SCOPE_F_USDT, of whatever kind. */
+void scope_decode_usdt(struct scope_decoder *d, const struct scope_rec *rec,
+		       struct scope_event *ev);
 void scope_decode_port(struct scope_decoder *d, const struct scope_rec *rec,
 		       struct scope_event *ev);
 /* After the event of a port's closing was built. */

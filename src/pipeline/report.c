@@ -77,6 +77,7 @@ void scope_report_attach(struct scope_report *r, struct scope_event *ev,
 	const struct scope_target_info *info = scope_target_info(t);
 	struct scope_buf on = scope_buf_of(r->a, sizeof(r->a));
 	struct scope_buf off = scope_buf_of(r->b, sizeof(r->b));
+	struct scope_buf limits = scope_buf_of(r->c, sizeof(r->c));
 	struct scope_buf stats = scope_buf_of(r->d, sizeof(r->d));
 
 	scope_report_plain(ev, SCOPE_KIND_NODE_ATTACH, now_ns, wall_offset_ns);
@@ -86,9 +87,11 @@ void scope_report_attach(struct scope_report *r, struct scope_event *ev,
 	add_place(ev, info->place);
 	scope_buf_char(&on, '{');
 	scope_buf_char(&off, '{');
+	scope_buf_char(&limits, '{');
 	for (unsigned k = 1; k < SCOPE_KIND_MAX; k++) {
 		const char *src = scope_probe_source(p, k);
 		const char *why = scope_probe_missing(p, k);
+		const char *not_told = scope_probe_limits(p, k);
 
 		if (!SCOPE_KIND_IS_WIRE(k) || !((wanted >> k) & 1) ||
 		    !scope_kind_info(k)->name)
@@ -100,6 +103,10 @@ void scope_report_attach(struct scope_report *r, struct scope_event *ev,
 			put_key(&off, scope_kind_info(k)->name);
 			scope_buf_printf(&off, "\"%s\"", why ? why : "no source");
 		}
+		if (not_told) {
+			put_key(&limits, scope_kind_info(k)->name);
+			scope_buf_printf(&limits, "\"%s\"", not_told);
+		}
 	}
 	if (wanted & SCOPE_KIND_BIT(SCOPE_KIND_PROC_INFO)) {
 		put_key(&on, "proc.info");
@@ -110,6 +117,9 @@ void scope_report_attach(struct scope_report *r, struct scope_event *ev,
 	add_json(ev, SCOPE_FIELD_EVENTS, &on);
 	if (off.len > 2)
 		add_json(ev, SCOPE_FIELD_UNAVAILABLE, &off);
+	scope_buf_char(&limits, '}');
+	if (limits.len > 2)
+		add_json(ev, SCOPE_FIELD_LIMITS, &limits);
 	scope_buf_printf(&stats,
 			 "{\"links\":\"%s\",\"calibration\":\"%s\","
 			 "\"build_id\":\"%s\","

@@ -454,6 +454,7 @@ static int start(struct run *r, struct scope_err *err)
 		.term_words = r->opts->term_words,
 		.buffer_bytes = r->opts->buffer_bytes,
 		.filter = r->opts->processes && r->opts->processes[0],
+		.from = r->opts->from,
 		.calibrator = r->opts->calibrator,
 	};
 	struct scope_decode_opts dec = {

@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "export/metrics.h"
+#include "probe/catalogue.h"
 #include "target/target.h"
 #include "wire/event.h"
 
@@ -26,6 +27,7 @@ struct scope_run_opts {
 	unsigned term_words;	/* budget of a term; 0: no contents */
 	size_t buffer_bytes;	/* of all ring buffers together */
 	double budget; /* share of the node's CPU time; 0: no limit */
+	enum scope_from from;	/* sources of events */
 	uint64_t duration_ns;	/* 0: until stopped */
 	const char *const *processes; /* pids "<0.1.0>" or names; NULL-ended */
 	struct scope_calibrator *calibrator; /* see probe.h; borrowed; or NULL */

@@ -869,10 +869,15 @@ static void drop_useless(struct scope_sites *out)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < out->n; i++)
-		if (out->site[i].kinds & out->found)
+	for (size_t i = 0; i < out->n; i++) {
+		out->site[i].kinds &= out->found;
+		if (out->site[i].kinds)
 			out->site[n++] = out->site[i];
+	}
 	out->n = n;
+	for (unsigned k = 1; k < SCOPE_KIND_MAX; k++)
+		if (!(out->found & SCOPE_KIND_BIT(k)))
+			out->source[k][0] = 0;
 }
 
 /* What is said of a source whose functions were found in that way. */
@@ -913,15 +918,14 @@ static void say_missing(const struct scope_target *t, const char *what,
 			       what, info->build_id);
 }
 
-void scope_catalogue_find(struct scope_target *t, scope_kindset wanted,
-			  struct scope_sites *out)
+static void find_uprobes(struct scope_target *t, scope_kindset wanted,
+			 struct scope_sites *out)
 {
 	unsigned otp = (unsigned)atoi(scope_target_info(t)->otp);
 	const bool is_jit = scope_target_info(t)->jit;
 	enum scope_how how[SCOPE_KIND_MAX] = { 0 };
 	scope_kindset failed = 0;
 
-	memset(out, 0, sizeof(*out));
 	for (size_t i = 0; i < sizeof(sources) / sizeof(*sources); i++) {
 		const struct source *s = &sources[i];
 		enum scope_how found = SCOPE_HOW_SYMBOL;
@@ -952,9 +956,34 @@ void scope_catalogue_find(struct scope_target *t, scope_kindset wanted,
 			(void)strncat(out->source[k], how_text(how[k]),
 				      sizeof(out->source[k]) -
 					      strlen(out->source[k]) - 1);
-	for (unsigned k = 1; k < SCOPE_KIND_MAX; k++)
-		if (SCOPE_KIND_IS_WIRE(k) && (wanted & SCOPE_KIND_BIT(k)) && scope_kind_info(k)->name &&
-		    !(out->found & SCOPE_KIND_BIT(k)) && !out->missing[k][0])
+}
+
+void scope_catalogue_find(struct scope_target *t, scope_kindset wanted,
+			  enum scope_from from, struct scope_sites *out)
+{
+	const char *otp = scope_target_info(t)->otp;
+	int r = 0;
+
+	memset(out, 0, sizeof(*out));
+	if (from != SCOPE_FROM_USDT)
+		find_uprobes(t, wanted, out);
+	if (from != SCOPE_FROM_UPROBE && (wanted & ~out->found))
+		r = scope_catalogue_add_usdt(t, wanted & ~out->found, out);
+	for (unsigned k = 1; k < SCOPE_KIND_MAX; k++) {
+		if (!SCOPE_KIND_IS_WIRE(k) || !(wanted & SCOPE_KIND_BIT(k)) ||
+		    !scope_kind_info(k)->name ||
+		    (out->found & SCOPE_KIND_BIT(k)) || out->missing[k][0])
+			continue;
+		if (from != SCOPE_FROM_USDT)
 			(void)snprintf(out->missing[k], sizeof(out->missing[k]),
-				       "no source is known for OTP %u", otp);
+				       "no source is known for OTP %s", otp);
+		else if (r < 0)
+			(void)snprintf(out->missing[k], sizeof(out->missing[k]),
+				       r == -ENOENT ?
+					       "this build has no USDT probes" :
+					       "its USDT notes are broken");
+		else
+			(void)snprintf(out->missing[k], sizeof(out->missing[k]),
+				       "USDT has no probe that tells it");
+	}
 }

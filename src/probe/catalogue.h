@@ -46,7 +46,8 @@
 	X(ETS_NEW, "on_ets_new")                                               \
 	X(ETS_NEW_RETURN, "on_ets_new_return")                                 \
 	X(ETS_23, "on_ets_23")                                                 \
-	X(ETS_23_RETURN, "on_ets_23_return")
+	X(ETS_23_RETURN, "on_ets_23_return")                                   \
+	X(USDT, "on_usdt")
 
 enum scope_prog {
 #define X(sym, name) SCOPE_PROG_##sym,
@@ -80,8 +81,19 @@ struct scope_sites {
 	struct scope_attach_site site[SCOPE_SITES_MAX];
 	size_t n;
 	scope_kindset found; /* kinds that have all their sites */
+	struct scope_usdt_site usdt[SCOPE_USDT_MAX];
+	size_t nusdt;
 	char source[SCOPE_KIND_MAX][256];
+	const char *limits[SCOPE_KIND_MAX]; /* what the source does not tell;
+					       NULL: nothing. Static */
 	char missing[SCOPE_KIND_MAX][224];
+};
+
+/* Where events are taken from. */
+enum scope_from {
+	SCOPE_FROM_AUTO,   /* a uprobe, or where there is none USDT */
+	SCOPE_FROM_UPROBE,
+	SCOPE_FROM_USDT,
 };
 
 /* Kinds that are probed beyond the wanted ones: names need to know who has
@@ -89,7 +101,13 @@ struct scope_sites {
 scope_kindset scope_catalogue_needs(scope_kindset wanted);
 
 void scope_catalogue_find(struct scope_target *t, scope_kindset wanted,
-			  struct scope_sites *ret_sites);
+			  enum scope_from from, struct scope_sites *ret_sites);
+
+/* usdt.c: sources of those of `wanted` that have none, from the probes that
+ * the emulator was built with. -ENOENT: it was built without; -EBADMSG: its
+ * notes are broken. */
+int scope_catalogue_add_usdt(struct scope_target *t, scope_kindset wanted,
+			     struct scope_sites *sites);
 
 const char *scope_prog_name(enum scope_prog prog);
 /* Whether it runs where functions return. */

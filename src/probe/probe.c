@@ -37,6 +37,17 @@ static size_t ring_bytes(size_t total, unsigned n)
 	return bytes;
 }
 
+static void put_ids(struct scope_usdt_ids *to, const struct scope_pixdata *ids)
+{
+	*to = (struct scope_usdt_ids){
+		.pix_mask = ids->pix_mask,
+		.cl_mask = ids->cl_mask,
+		.cli_mask = ids->cli_mask,
+		.cl_shift = ids->cl_shift,
+		.cli_shift = ids->cli_shift,
+	};
+}
+
 static void configure(struct scope_probe *p, struct scope_target *t,
 		      struct scope_bpf_config *c)
 {
@@ -64,6 +75,9 @@ static void configure(struct scope_probe *p, struct scope_target *t,
 	c->procs_mask = vm->procs.pix_mask;
 	if (scope_target_symbol(t, "erts_this_dist_entry", &sym) == 0)
 		c->this_dist_entry = sym.vaddr + scope_target_info(t)->bias;
+	put_ids(&c->usdt_procs, &vm->procs);
+	put_ids(&c->usdt_ports, &vm->ports);
+	memcpy(c->usdt, p->sites.usdt, sizeof(c->usdt));
 }
 
 _Static_assert((int)SCOPE_PROG_MAX <= SCOPE_WIRE_PROGS_MAX &&
@@ -251,7 +265,15 @@ int scope_probe_open(struct scope_target *t,
 	while (p->nrings > 1 &&
 	       (size_t)p->nrings * SCOPE_RING_BYTES_MIN > opts->buffer_bytes)
 		p->nrings--;
-	scope_catalogue_find(t, scope_catalogue_needs(opts->kinds), &p->sites);
+	scope_catalogue_find(t, scope_catalogue_needs(opts->kinds), opts->from,
+			     &p->sites);
+	if (opts->from == SCOPE_FROM_USDT && !p->sites.nusdt)
+		return scope_fail(err, -ENOTSUP,
+				  "PID %d has no USDT probes for these events; "
+				  "its emulator needs to be built with "
+				  "--with-dynamic-trace; without --source usdt "
+				  "it can be watched by uprobes",
+				  (int)scope_target_info(t)->pid);
 	r = load(p, t, err);
 	if (r == 0)
 		r = map_arrays(p, err);
@@ -435,6 +457,11 @@ const char *scope_probe_missing(const struct scope_probe *p, enum scope_kind k)
 	if (!SCOPE_KIND_IS_WIRE(k) || !p->sites.missing[k][0])
 		return NULL;
 	return p->sites.missing[k];
+}
+
+const char *scope_probe_limits(const struct scope_probe *p, enum scope_kind k)
+{
+	return scope_probe_source(p, k) ? p->sites.limits[k] : NULL;
 }
 
 const char *scope_probe_link_kind(const struct scope_probe *p)

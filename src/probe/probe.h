@@ -21,6 +21,7 @@
 #define SCOPE_PROBE_H
 
 #include "base/err.h"
+#include "probe/catalogue.h"
 #include "scope/site.h"
 #include "target/target.h"
 #include "wire/event.h"
@@ -33,6 +34,7 @@ struct scope_probe_opts {
 	unsigned term_words;
 	size_t buffer_bytes; /* all rings together */
 	bool filter;	     /* only the processes of scope_probe_watch */
+	enum scope_from from;
 	/* To be set going once all is attached; borrowed; NULL: none. */
 	struct scope_calibrator *calibrator;
 };
@@ -95,6 +97,9 @@ const char *scope_probe_source(const struct scope_probe *p,
 			       enum scope_kind kind);
 const char *scope_probe_missing(const struct scope_probe *p,
 				enum scope_kind kind);
+/* What the source of a kind does not tell; NULL: nothing. Static. */
+const char *scope_probe_limits(const struct scope_probe *p,
+			       enum scope_kind kind);
 /* "uprobe_multi" or "perf_uprobe"; static. */
 const char *scope_probe_link_kind(const struct scope_probe *p);
 

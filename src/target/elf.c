@@ -305,35 +305,57 @@ uint32_t scope_elf_crc(const struct scope_elf *e)
 	return (uint32_t)crc32(0, e->file, (uInt)e->len);
 }
 
-const char *scope_elf_debuglink(const struct scope_elf *e, uint32_t *ret_crc)
+static Elf_Scn *section(const struct scope_elf *e, const char *name,
+			GElf_Shdr *ret_sh)
 {
 	Elf_Scn *scn = NULL;
 	size_t names;
-	GElf_Shdr sh;
 
 	if (elf_getshdrstrndx(e->elf, &names) != 0)
 		return NULL;
 	while ((scn = elf_nextscn(e->elf, scn))) {
-		const char *name;
-		Elf_Data *d;
-		size_t len, at;
+		const char *is;
 
-		if (!gelf_getshdr(scn, &sh) || sh.sh_type != SHT_PROGBITS)
+		if (!gelf_getshdr(scn, ret_sh))
 			continue;
-		name = elf_strptr(e->elf, names, sh.sh_name);
-		if (!name || strcmp(name, ".gnu_debuglink") != 0)
-			continue;
-		d = elf_getdata(scn, NULL);
-		if (!d || !d->d_buf || d->d_size < 8)
-			return NULL;
-		len = strnlen(d->d_buf, d->d_size);
-		at = (len + 4) & ~(size_t)3; /* the CRC is 4-byte aligned */
-		if (len == 0 || at > d->d_size - 4)
-			return NULL;
-		memcpy(ret_crc, (uint8_t *)d->d_buf + at, sizeof(*ret_crc));
-		return d->d_buf;
+		is = elf_strptr(e->elf, names, ret_sh->sh_name);
+		if (is && !strcmp(is, name))
+			return scn;
 	}
 	return NULL;
+}
+
+const char *scope_elf_debuglink(const struct scope_elf *e, uint32_t *ret_crc)
+{
+	GElf_Shdr sh;
+	Elf_Scn *scn = section(e, ".gnu_debuglink", &sh);
+	Elf_Data *d = scn && sh.sh_type == SHT_PROGBITS ?
+			      elf_getdata(scn, NULL) :
+			      NULL;
+	size_t len, at;
+
+	if (!d || !d->d_buf || d->d_size < 8)
+		return NULL;
+	len = strnlen(d->d_buf, d->d_size);
+	at = (len + 4) & ~(size_t)3; /* the CRC is 4-byte aligned */
+	if (len == 0 || at > d->d_size - 4)
+		return NULL;
+	memcpy(ret_crc, (uint8_t *)d->d_buf + at, sizeof(*ret_crc));
+	return d->d_buf;
+}
+
+const uint8_t *scope_elf_section(const struct scope_elf *e, const char *name,
+				 size_t *ret_len, uint64_t *ret_vaddr)
+{
+	GElf_Shdr sh;
+
+	if (!section(e, name, &sh) || sh.sh_type == SHT_NOBITS ||
+	    (sh.sh_flags & SHF_COMPRESSED) || sh.sh_offset > e->len ||
+	    sh.sh_size > e->len - sh.sh_offset)
+		return NULL;
+	*ret_len = sh.sh_size;
+	*ret_vaddr = sh.sh_addr;
+	return e->file + sh.sh_offset;
 }
 
 const struct scope_elf_segment *scope_elf_segments(const struct scope_elf *e,

@@ -57,6 +57,10 @@ const uint8_t *scope_elf_at(const struct scope_elf *e, uint64_t vaddr,
 /* The NUL-terminated text there, of at most `max` bytes with the NUL. */
 const char *scope_elf_text(const struct scope_elf *e, uint64_t vaddr,
 			   size_t max);
+/* The bytes that the file has of a section, not relocated; NULL: there is no
+ * such section, or it has none. */
+const uint8_t *scope_elf_section(const struct scope_elf *e, const char *name,
+				 size_t *ret_len, uint64_t *ret_vaddr);
 bool scope_elf_u64(const struct scope_elf *e, uint64_t vaddr, uint64_t *ret);
 bool scope_elf_u32(const struct scope_elf *e, uint64_t vaddr, uint32_t *ret);
 bool scope_elf_is_code(const struct scope_elf *e, uint64_t vaddr);

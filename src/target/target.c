@@ -10,6 +10,7 @@
 #include "target/builds.h"
 #include "target/procfs.h"
 #include "target/ranges.h"
+#include "target/stapsdt.h"
 #include "target/target_int.h"
 #include "target/verify.h"
 
@@ -229,6 +230,19 @@ static void read_name(struct scope_target *t)
 	t->node[len] = 0;
 }
 
+static int is_vm_probe(void *arg, const struct scope_stapsdt *p)
+{
+	(void)arg;
+	return !strcmp(p->provider, "erlang") && !strcmp(p->name, "message__send");
+}
+
+static void choose_layout(struct scope_target *t)
+{
+	t->layout = *scope_layout_of((unsigned)strtoul(t->otp, NULL, 10));
+	if (scope_target_usdt(t, is_vm_probe, NULL) > 0)
+		scope_layout_add_probes(&t->layout);
+}
+
 static int open_all(struct scope_target *t, struct scope_err *err)
 {
 	int r = scope_target_identify(t, err);
@@ -237,9 +251,8 @@ static int open_all(struct scope_target *t, struct scope_err *err)
 		r = find_bias(t, err);
 	if (r < 0)
 		return r;
-	r = scope_vm_init(&t->vm,
-			  scope_layout_of((unsigned)strtoul(t->otp, NULL, 10)),
-			  scope_target_read, t);
+	choose_layout(t);
+	r = scope_vm_init(&t->vm, &t->layout, scope_target_read, t);
 	if (r < 0)
 		return scope_fail(err, r, "out of memory");
 	t->vm.batch = scope_target_batch;
@@ -369,6 +382,28 @@ int scope_target_bif(const struct scope_target *t, const char *module,
 		     struct scope_symbol *ret_sym)
 {
 	return scope_bifs_find(t->bifs, module, function, arity, ret_sym);
+}
+
+int scope_target_usdt(const struct scope_target *t,
+		      int (*fn)(void *arg, const struct scope_stapsdt *p),
+		      void *arg)
+{
+	uint64_t at, base = 0;
+	size_t len, none;
+	const uint8_t *notes =
+		scope_elf_section(t->elf, ".note.stapsdt", &len, &at);
+
+	if (!notes || !len)
+		return -ENOENT;
+	if (!scope_elf_section(t->elf, ".stapsdt.base", &none, &base))
+		base = 0;
+	return scope_stapsdt_each(notes, len, base, fn, arg);
+}
+
+int scope_target_offset(const struct scope_target *t, uint64_t vaddr,
+			uint64_t *ret_offset)
+{
+	return scope_elf_offset(t->elf, vaddr, ret_offset);
 }
 
 int scope_target_procs(struct scope_target *t,

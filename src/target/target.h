@@ -131,6 +131,16 @@ int scope_target_bif(const struct scope_target *t, const char *module,
 		     const char *function, unsigned arity,
 		     struct scope_symbol *ret_sym);
 
+/* Call fn for each USDT probe of the emulator, as scope_stapsdt_each does.
+ * -ENOENT: it was built without. */
+struct scope_stapsdt;
+int scope_target_usdt(const struct scope_target *t,
+		      int (*fn)(void *arg, const struct scope_stapsdt *p),
+		      void *arg);
+/* Where in the file what is at an ELF address is; -ENOENT. */
+int scope_target_offset(const struct scope_target *t, uint64_t vaddr,
+			uint64_t *ret_offset);
+
 /* Processes, from the process table. */
 struct scope_proc {
 	uint64_t pid;	 /* Eterm */

@@ -40,6 +40,7 @@ struct scope_target {
 		const char *name; /* NULL: not found */
 		uint64_t vaddr;
 	} vars[SCOPE_VARS];
+	struct scope_layout layout; /* of its release and build */
 	struct scope_vm vm;
 	struct scope_table table;
 	struct scope_map *threads;  /* owned: tid to number; sched.c */

@@ -70,7 +70,11 @@ enum scope_type {
 	X(ANCESTORS, "ancestors", TERMS, "what proc_lib keeps of its parents") \
 	X(MSG, "msg", TERM, "the message")                                     \
 	X(MSG_WORDS, "msg_words", UINT, "words of it that were copied")        \
+	X(SIZE_WORDS, "size_words", UINT,                                      \
+	  "by USDT: words that the message takes, as the runtime counts")      \
 	X(REASON, "reason", TERM, "why")                                       \
+	X(REASON_TEXT, "reason", TEXT,                                         \
+	  "by USDT: why, as the runtime prints it, cut at 255 bytes")          \
 	X(GC_REASON, "reason", TEXT,                                           \
 	  "heap: code needed room; bif: after a BIF; forced; runtime")         \
 	X(VIA, "via", TEXT, "exit: by exit/2; link: along a link")             \
@@ -107,6 +111,7 @@ enum scope_type {
 	X(BLOCK_AFTER, "heap_block_after_words", UINT,                         \
 	  "words of the young heap's block after")                             \
 	X(NEED, "need_words", UINT, "words that were asked for")               \
+	X(RECLAIMED, "reclaimed_words", UINT, "by USDT: words that were freed") \
 	X(PAUSE_NS, "pause_ns", UINT, "the process stood still for")           \
 	X(DRIVER, "driver", TEXT, "the port's driver")                         \
 	X(COMMAND, "command", TEXT,                                            \
@@ -164,6 +169,7 @@ enum scope_type {
 	X(EMITTED, "emitted", JSON, "events seen by probes, by kind")          \
 	X(DELIVERED, "delivered", JSON, "events put out, by kind")             \
 	X(LOST, "lost", JSON, "events lost, by kind and stage")                \
+	X(LIMITS, "limits", JSON, "what the source of a kind does not tell")   \
 	X(STATS, "stats", JSON, "the collector's own figures")
 
 enum scope_field_key {

@@ -285,6 +285,13 @@ const char *scope_probe_missing(const struct scope_probe *p,
 	return NULL;
 }
 
+const char *scope_probe_limits(const struct scope_probe *p, enum scope_kind kind)
+{
+	(void)p;
+	(void)kind;
+	return NULL;
+}
+
 const char *scope_probe_link_kind(const struct scope_probe *p)
 {
 	(void)p;

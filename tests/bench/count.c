@@ -91,7 +91,7 @@ int main(int argc, char **argv)
 	(void)libbpf_set_print(quiet);
 	r = scope_target_open(atoi(argv[2]), &t, &err);
 	if (r == 0) {
-		scope_catalogue_find(t, kinds, &sites);
+		scope_catalogue_find(t, kinds, SCOPE_FROM_AUTO, &sites);
 		if (argc < 5)
 			r = count(argv[1], t, &sites, &err);
 		for (size_t i = 0; argc > 4 && i < sites.n; i++)

@@ -11,6 +11,7 @@ ndir=''	    # the workload's folder, as the node sees it
 mode=embedded
 names=()    # -sname …
 env_more=() # what the node's environment has besides
+erlexec='' # what starts a node, if not erl
 emulator='' # SYMBOL=VALUE: a host emulator that says so of itself
 inside=()   # the command that the node runs under
 as=()	    # the command that the observer runs under
@@ -121,7 +122,7 @@ child_of() {
 
 # node MODULE [ARG…]: a node with that workload, which waits for `go`.
 node() {
-	local module=$1 arg args='' erl=erl
+	local module=$1 arg args='' erl=${erlexec:-erl}
 	shift
 	ndir=$(mktemp -d "$root/tmp/scope-live.XXXXXX") || fail "no folder in $root"
 	chmod 755 "$ndir"
@@ -136,6 +137,24 @@ node() {
 		"${names[@]}" -pa "$ndir" \
 		-eval "{module, _} = code:load_abs(\"$ndir/live\")." \
 		-eval "live:main([\"$module\", \"$ndir\"$args])."
+}
+
+# Nodes from here on run on an emulator with USDT probes, of the host's release.
+usdt_emulator() { # [PROGRAM]: in place of beam.smp
+	local dir name
+	read -r name dir < <("$top/scripts/otp-matrix" 25-usdt 2>"$tmp/usdt.log")
+	[ -n "$dir" ] || fail "no USDT emulator: $(tail -n 3 "$tmp/usdt.log")"
+	echo "$name: $dir"
+	if [ $# -gt 0 ]; then
+		cp -R "$dir/bin" "$tmp/emu"
+		mv "$1" "$tmp/emu/beam.smp"
+		chmod -R a+rx "$tmp/emu"
+		dir=$tmp/emu
+	else
+		dir=$dir/bin
+	fi
+	env_more+=(ROOTDIR=/usr/lib/erlang BINDIR="$dir" EMU=beam PROGNAME=erl)
+	erlexec=$dir/erlexec
 }
 
 # The release's emulator with another word about itself.

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """patch_emu.py FROM TO SYMBOL=VALUE…: a copy of an emulator that says something
 else of itself. VALUE: a number (32 bits) or a text of at most the symbol's
-size. `build-id=HEX`: of another build, or none."""
+size. `build-id=HEX`: of another build, or none. `hide=SYMBOL`: under another
+name."""
 import struct
 import sys
 
@@ -42,10 +43,28 @@ def set_build_id(elf, value):
     raise SystemExit('no build-id')
 
 
+def hide(elf, symbol):
+    """Names are found by what the table of symbols refers to: change that."""
+    for s in sections(bytes(elf)):
+        if s[1] not in (2, 11):
+            continue
+        names = list(sections(bytes(elf)))[s[6]][4]
+        for at in range(s[4], s[4] + s[5], 24):
+            name, = struct.unpack_from('<I', elf, at)
+            end = elf.index(b'\0', names + name)
+            if elf[names + name:end].decode() == symbol:
+                struct.pack_into('<I', elf, at, name + 1)
+                return
+    raise SystemExit(f'no symbol {symbol}')
+
+
 def main():
     with open(sys.argv[1], 'rb') as f:
         elf = bytearray(f.read())
-    wanted = dict(a.split('=') for a in sys.argv[3:])
+    for a in sys.argv[3:]:
+        if a.startswith('hide='):
+            hide(elf, a[5:])
+    wanted = dict(a.split('=') for a in sys.argv[3:] if not a.startswith('hide='))
     if 'build-id' in wanted:
         set_build_id(elf, wanted.pop('build-id'))
     for name, vaddr, size in symbols(bytes(elf)):

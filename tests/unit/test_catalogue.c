@@ -12,6 +12,7 @@
 
 #include "beam/layout.h"
 #include "probe/catalogue.h"
+#include "target/stapsdt.h"
 
 #if defined(__x86_64__)
 
@@ -277,6 +278,33 @@ int scope_target_bif(const struct scope_target *target, const char *module,
 	return symbol_at(place_of(name), ret_sym);
 }
 
+/* What its notes say; NULL: it has none. */
+static const struct scope_stapsdt *notes;
+static size_t nnotes;
+static enum scope_from asked;
+
+int scope_target_usdt(const struct scope_target *target,
+		      int (*fn)(void *arg, const struct scope_stapsdt *p),
+		      void *arg)
+{
+	int r = notes ? 0 : -ENOENT;
+
+	(void)target;
+	for (size_t i = 0; r == 0 && i < nnotes; i++)
+		r = fn(arg, &notes[i]);
+	return r;
+}
+
+int scope_target_offset(const struct scope_target *target, uint64_t vaddr,
+			uint64_t *ret_offset)
+{
+	(void)target;
+	if (vaddr < TEXT)
+		return -ENOENT;
+	*ret_offset = vaddr - TEXT + FILE_OFFSET;
+	return 0;
+}
+
 /* An instruction of five bytes that goes to a function: a call or a jump. */
 static void put_branch(const char *in, size_t at, uint8_t op, const char *to)
 {
@@ -373,6 +401,8 @@ static void make_tail(void)
 static int set_up(void **state)
 {
 	(void)state;
+	notes = NULL;
+	asked = SCOPE_FROM_AUTO;
 	make("25");
 	make_tail();
 	return 0;
@@ -383,7 +413,7 @@ static struct scope_sites found;
 static void find(scope_kindset wanted)
 {
 	memset(&found, 0xee, sizeof(found));
-	scope_catalogue_find(&t, wanted, &found);
+	scope_catalogue_find(&t, wanted, asked, &found);
 	assert_in_range(found.n, 0, SCOPE_SITES_MAX);
 }
 
@@ -989,6 +1019,112 @@ static void what_is_no_code_is_no_source(void **state)
 	assert_false(has(SCOPE_KIND_GC_END));
 }
 
+/* A site each at the start of the functions. */
+#define NOTE(n, name, args)                                                    \
+	{ "erlang", name, args, TEXT + STEP * (n), TEXT + STEP * (n) + 16 }
+static const struct scope_stapsdt some_notes[] = {
+	NOTE(0, "message__send", "8@%rax 8@%rdx 8@%r13 -8@$0 -8@$0 -8@$0"),
+	NOTE(1, "message__send", "8@%rsi 8@-8(%rbp) 4@%r13d -8@%rcx"),
+	NOTE(2, "gc_minor__start", "8@-608(%rbp) -4@-572(%rbp)"),
+	NOTE(3, "gc_minor__end", "8@-608(%rbp) 8@-568(%rbp)"),
+	NOTE(4, "gc_major__start", "8@-608(%rbp) -4@-572(%rbp)"),
+	NOTE(5, "gc_major__end", "8@-608(%rbp) 8@-568(%rbp)"),
+	NOTE(6, "process__exit", "8@%xmm0 8@%r14"),
+	NOTE(7, "process__hibernate", "8@%r15"),
+	NOTE(8, "port__command", "8@%rbx 8@%r12 8@472(%rdx) 8@%rax"),
+	{ "other", "message__receive", "8@%rax 8@%rdx", TEXT, 0 },
+};
+
+static void usdt_is_taken_where_asked_for(void **state)
+{
+	const struct scope_usdt_site *u;
+	unsigned n = 0;
+
+	(void)state;
+	notes = some_notes;
+	nnotes = sizeof(some_notes) / sizeof(*some_notes);
+	asked = SCOPE_FROM_USDT;
+	find(WIRE);
+	assert_string_equal(found.source[SCOPE_KIND_MSG_SEND],
+			    "usdt message__send");
+	assert_string_equal(found.source[SCOPE_KIND_GC_END],
+			    "usdt gc_minor__start, gc_minor__end, "
+			    "gc_major__start, gc_major__end");
+	assert_non_null(found.limits[SCOPE_KIND_MSG_SEND]);
+	assert_null(found.limits[SCOPE_KIND_PROC_LINK]);
+	assert_string_equal(found.missing[SCOPE_KIND_PROC_LINK],
+			    "USDT has no probe that tells it");
+	assert_string_equal(found.missing[SCOPE_KIND_PROC_EXIT],
+			    "argument 1 of USDT probe process__exit can't be "
+			    "understood: 8@%xmm0 8@%r14");
+	assert_string_equal(found.missing[SCOPE_KIND_PROC_HIBERNATE],
+			    "USDT probe process__hibernate has 1 arguments "
+			    "only");
+	/* That of another program is not the emulator's. */
+	assert_string_equal(found.missing[SCOPE_KIND_MSG_RECEIVE],
+			    "USDT probe message__receive is not in this build");
+	/* Two sends, four of collections (two kinds), a command. */
+	assert_int_equal(count(SCOPE_SITE_USDT, false), 7);
+	for (size_t i = 0; i < found.n; i++) {
+		const struct scope_attach_site *s = &found.site[i];
+
+		assert_int_equal(s->site, SCOPE_SITE_USDT);
+		assert_int_equal(s->ref_ctr, s->offset + 16);
+		assert_in_range(s->arg, 0, SCOPE_USDT_MAX - 1);
+		u = &found.usdt[s->arg];
+		assert_true(s->kinds & SCOPE_KIND_BIT(u->kind));
+		if (s->offset == FILE_OFFSET) {
+			n++;
+			assert_int_equal(u->kind, SCOPE_KIND_MSG_SEND);
+			assert_int_equal(u->arg[0].role, SCOPE_USDT_LOCAL);
+			assert_int_equal(u->arg[0].reg, SCOPE_USDT_DX);
+			assert_int_equal(u->arg[1].role, SCOPE_USDT_PID);
+			assert_int_equal(u->arg[1].reg, SCOPE_USDT_AX);
+		}
+		/* It tells a start, and opens for the end. */
+		if (s->offset == FILE_OFFSET + 2 * STEP)
+			assert_int_equal(u->flags, SCOPE_USDT_OPENS);
+	}
+	assert_int_equal(n, 1);
+	/* Where only the end is wanted, the start tells nothing. */
+	find(SCOPE_KIND_BIT(SCOPE_KIND_GC_END));
+	assert_int_equal(count(SCOPE_SITE_USDT, false), 4);
+	assert_int_equal(found.usdt[0].flags,
+			 SCOPE_USDT_OPENS | SCOPE_USDT_QUIET);
+}
+
+static void usdt_stands_in_for_symbols(void **state)
+{
+	(void)state;
+	notes = some_notes;
+	nnotes = sizeof(some_notes) / sizeof(*some_notes);
+	asked = SCOPE_FROM_AUTO;
+	t.is_gone[place_of("erts_proc_sig_send_to_alias")] = true;
+	find(WIRE);
+	assert_string_equal(found.source[SCOPE_KIND_MSG_SEND],
+			    "usdt message__send");
+	assert_string_equal(found.missing[SCOPE_KIND_MSG_SEND], "");
+	/* Of the uprobes none is left. */
+	assert_int_equal(count(SCOPE_SITE_QUEUE_TAIL, false), 0);
+	assert_int_equal(count(SCOPE_SITE_USDT, false), 2);
+	assert_string_equal(found.source[SCOPE_KIND_PROC_EXIT],
+			    "uprobe erts_do_exit_process");
+	assert_null(found.limits[SCOPE_KIND_PROC_EXIT]);
+	asked = SCOPE_FROM_UPROBE;
+	find(WIRE);
+	assert_false(has(SCOPE_KIND_MSG_SEND));
+	assert_string_equal(found.missing[SCOPE_KIND_MSG_SEND],
+			    "function erts_proc_sig_send_to_alias is not "
+			    "found in this build");
+	/* No notes. */
+	notes = NULL;
+	asked = SCOPE_FROM_USDT;
+	find(WIRE);
+	assert_int_equal(found.n, 0);
+	assert_string_equal(found.missing[SCOPE_KIND_MSG_SEND],
+			    "this build has no USDT probes");
+}
+
 static void programs_have_names(void **state)
 {
 	(void)state;
@@ -1016,6 +1152,8 @@ int main(void)
 		cmocka_unit_test_setup(writers_are_what_drivers_have, set_up),
 		cmocka_unit_test_setup(sites_are_what_programs_expect, set_up),
 		cmocka_unit_test_setup(what_is_no_code_is_no_source, set_up),
+		cmocka_unit_test_setup(usdt_is_taken_where_asked_for, set_up),
+		cmocka_unit_test_setup(usdt_stands_in_for_symbols, set_up),
 		cmocka_unit_test_setup(programs_have_names, set_up),
 #endif
 	};

@@ -271,6 +271,38 @@ static void names_are_text_too(void **state)
 	scope_vm_done(&f.vm);
 }
 
+/* A reason that is text may hold anything: with rules, it is one atom or
+ * nothing. */
+static void terms_that_are_text_are_hidden(void **state)
+{
+	static const char *const shown[] = { "normal", "shutdown", "a_b@c1" };
+	static const char *const hidden[] = { "{password,\"x\"}", "'x y'",
+					      "tenant_42", "<<\"hunter2\">>",
+					      "42", "" };
+
+	(void)state;
+	assert_int_equal(fake_init(&f, 27), 0);
+	mark = f.used;
+	RULES("match:tenant_[0-9]+");
+	for (size_t i = 0; i < 9; i++) {
+		const char *text = i < 3 ? shown[i] : hidden[i - 3];
+		const struct scope_event *got;
+
+		term_event(SCOPE_KIND_PROC_EXIT, FAKE_NIL);
+		ev.nfields = 0;
+		scope_event_add_text(&ev, SCOPE_FIELD_REASON_TEXT, text,
+				     strlen(text));
+		got = redacted();
+		if (i < 3)
+			assert_ptr_equal(got, &ev);
+		else
+			assert_memory_equal(got->fields[0].text, "[redacted]",
+					    10);
+	}
+	done();
+	scope_vm_done(&f.vm);
+}
+
 static void wrong_rules_are_refused(void **state)
 {
 	static const char *const wrong[] = {
@@ -365,6 +397,7 @@ int main(void)
 		cmocka_unit_test(hostile_terms_end),
 		cmocka_unit_test(kinds_and_keys_of_the_event),
 		cmocka_unit_test(names_are_text_too),
+		cmocka_unit_test(terms_that_are_text_are_hidden),
 		cmocka_unit_test(wrong_rules_are_refused),
 		cmocka_unit_test(rules_come_from_files),
 		cmocka_unit_test(the_default_hides_what_it_should),
