@@ -447,7 +447,12 @@ static __always_inline int open_window(struct scratch *s, u64 w)
 	}
 	/* The end of a mapping: try the least. */
 	s->win_words = 2;
-	return bpf_probe_read_user(&s->words[at], 16, (void *)addr);
+	if (bpf_probe_read_user(&s->words[at], 16, (void *)addr) == 0)
+		return 0;
+	/* `{}` is one word on a heap before OTP 26. */
+	s->win_words = 1;
+	s->words[at + 1] = 0;
+	return bpf_probe_read_user(&s->words[at], 8, (void *)addr);
 }
 
 /* Copy what w points to, and what of that is near to it. 1: nothing more. This

@@ -65,6 +65,9 @@ static void put_value(struct scope_live *l, const struct scope_event *ev,
 		      struct scope_buf *out)
 {
 	switch (type) {
+	case SCOPE_T_INT:
+		scope_buf_i64(out, (int64_t)f->u);
+		break;
 	case SCOPE_T_UINT:
 		scope_buf_u64(out, f->u);
 		break;

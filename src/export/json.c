@@ -276,6 +276,9 @@ static bool put_value(struct scope_json *j, const struct scope_event *ev,
 		      const struct scope_field *f, struct scope_buf *out)
 {
 	switch ((enum scope_type)types[f->key]) {
+	case SCOPE_T_INT:
+		scope_buf_i64(out, (int64_t)f->u);
+		break;
 	case SCOPE_T_UINT:
 		scope_buf_u64(out, f->u);
 		break;

@@ -165,6 +165,7 @@ static const struct head heads[] = {
 static const char *const shapes[] = {
 	[SCOPE_T_UINT] = COUNT_SHAPE,
 	[SCOPE_T_SHARE] = "\"type\":\"number\",\"minimum\":0",
+	[SCOPE_T_INT] = "\"type\":\"integer\"",
 	[SCOPE_T_BOOL] = "\"type\":\"boolean\"",
 	[SCOPE_T_TEXT] = "\"type\":\"string\"",
 	[SCOPE_T_ATOM] = "\"type\":\"string\"",

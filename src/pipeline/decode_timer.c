@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Timers and ETS tables. */
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "pipeline/decode_int.h"
@@ -55,9 +54,8 @@ void scope_decode_timer(struct scope_decoder *d, const struct scope_rec *rec,
 	if (rec->kind != SCOPE_KIND_TIMER_START)
 		return;
 	if ((rec->flags & SCOPE_F_TIMER_ABS) && scope_is_small(rec->timer.time)) {
-		(void)snprintf(d->from, sizeof(d->from), "%" PRId64,
-			       SCOPE_SMALL(rec->timer.time));
-		add_text(ev, SCOPE_FIELD_AT_MS, d->from);
+		scope_event_add_u(ev, SCOPE_FIELD_AT_MS,
+				  (uint64_t)SCOPE_SMALL(rec->timer.time));
 	} else if (!(rec->flags & SCOPE_F_TIMER_ABS) &&
 		   in_ns(rec->timer.time, &ns)) {
 		scope_event_add_u(ev, SCOPE_FIELD_AFTER_NS, ns);

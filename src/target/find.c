@@ -229,7 +229,9 @@ int scope_find_among(const struct scope_found *nodes, size_t n,
 				  list(nodes, n, NULL, 0, text, sizeof(text)));
 	if (count == 0)
 		return scope_fail(err, -ESRCH,
-				  "no node matches %.40s; there are: %s", name,
+				  "no node has %.40s on its command line; give "
+				  "the PID of one: %s",
+				  name,
 				  list(nodes, n, NULL, 0, text, sizeof(text)));
 	*ret_pid = nodes[at].pid;
 	return 0;

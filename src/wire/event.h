@@ -23,6 +23,7 @@
 /* What a field's value is, and how JSON shows it. */
 enum scope_type {
 	SCOPE_T_UINT,  /* u: integer */
+	SCOPE_T_INT,   /* u: the same, with a sign: an int64_t */
 	SCOPE_T_BOOL,  /* u: true or false */
 	SCOPE_T_TEXT,  /* text/len: string, raw text */
 	SCOPE_T_ATOM,  /* term: the raw text of an atom, as a string */
@@ -124,7 +125,7 @@ enum scope_type {
 	X(LOCAL, "local", TEXT, "address of the port's socket")                \
 	X(PEER_ADDR, "peer", TEXT, "address of the other end")                 \
 	X(AFTER_NS, "after_ns", UINT, "from now until the timer runs out")     \
-	X(AT_MS, "at_ms", TEXT, "when: the node's monotonic time, ms")         \
+	X(AT_MS, "at_ms", INT, "when: the node's monotonic time, ms")         \
 	X(TIMER_TYPE, "type", TEXT, "receive: the after of a receive")         \
 	X(LEFT_NS, "left_ns", UINT, "time that the timer had left")            \
 	X(ASYNC, "async", BOOL, "asynchronous: the answer is a message")       \

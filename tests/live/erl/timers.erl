@@ -47,7 +47,7 @@ fired() ->
     timeout(D, options),
     At = erlang:monotonic_time(millisecond) + 5,
     E = erlang:start_timer(At, self(), at, [{abs, true}]),
-    note({event, 'timer.start', self(), [{ref, E}, {to, self()}, {msg, at}, {at_ms, live:text(At)}]}),
+    note({event, 'timer.start', self(), [{ref, E}, {to, self()}, {msg, at}, {at_ms, At}]}),
     timeout(E, {timeout, E, at}).
 
 %% More than the wheel's soon end: another kind of timer inside.
