@@ -13,6 +13,7 @@
 
 #define SEGMENT 1024u /* atoms to a segment: index.h, INDEX_PAGE_SIZE */
 #define KEYS_MAX 64
+#define FOLLOW 65536u
 
 struct search {
 	struct scope_target *t;
@@ -84,6 +85,25 @@ static uint64_t search(struct search *s, uint32_t from, uint32_t n)
 	return 0;
 }
 
+/* The same where names are terms (OTP 29 on): through the texts that the vm
+ * keeps, which it reads many at once. */
+static uint64_t search_texts(struct scope_target *t, const char *text,
+			     uint32_t from, uint32_t n)
+{
+	size_t want = strlen(text), len;
+
+	while (scope_vm_follow_atoms(&t->vm, FOLLOW) == FOLLOW)
+		;
+	for (uint32_t i = from; i < n; i++) {
+		uint64_t atom = (uint64_t)i << 6 | 0x0b;
+		const char *s = scope_vm_atom(&t->vm, atom, &len);
+
+		if (s && len == want && !memcmp(s, text, len))
+			return atom;
+	}
+	return 0;
+}
+
 /* FNV-1a; never 0, which a map does not take. */
 static uint64_t hash(const char *text)
 {
@@ -101,10 +121,8 @@ uint64_t scope_target_atom(struct scope_target *t, const char *text)
 	const struct scope_layout *l = t->vm.layout;
 	scope_autofree struct search *s = NULL;
 	uint64_t known = 0;
-	uint32_t n;
+	uint32_t n, from;
 
-	if (l->atom_is_term)
-		return 0;
 	if (!t->keys)
 		t->keys = scope_map_new(KEYS_MAX);
 	if (t->keys && scope_map_get(t->keys, hash(text), &known) &&
@@ -117,14 +135,19 @@ uint64_t scope_target_atom(struct scope_target *t, const char *text)
 		n = SCOPE_ATOMS_MAX;
 	if (n == known >> 8)
 		return 0;
-	s = malloc(sizeof(*s));
-	if (!s)
-		return 0;
-	s->t = t;
-	s->text = text;
-	s->len = strlen(text);
 	/* The one that was the last may have been half made. */
-	known = search(s, known ? (uint32_t)(known >> 8) - 1 : 0, n);
+	from = known ? (uint32_t)(known >> 8) - 1 : 0;
+	if (l->atom_is_term) {
+		known = search_texts(t, text, from, n);
+	} else {
+		s = malloc(sizeof(*s));
+		if (!s)
+			return 0;
+		s->t = t;
+		s->text = text;
+		s->len = strlen(text);
+		known = search(s, from, n);
+	}
 	if (t->keys)
 		(void)scope_map_put(t->keys, hash(text),
 				    known ? known : (uint64_t)n << 8);
