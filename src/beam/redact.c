@@ -202,7 +202,7 @@ static int add_file(struct scope_redact *r, const char *path,
 	ssize_t n;
 
 	if (!f)
-		return scope_fail(err, -errno,
+		return scope_fail(err, -EINVAL,
 				  "can't read the rules in %s: %s", path,
 				  strerror(errno));
 	while ((n = getline(&line, &cap, f)) >= 0) {
@@ -227,7 +227,7 @@ static int add_file(struct scope_redact *r, const char *path,
 					  why.text);
 	}
 	if (ferror(f))
-		return scope_fail(err, -EIO, "can't read the rules in %s",
+		return scope_fail(err, -EINVAL, "can't read the rules in %s",
 				  path);
 	return 0;
 }

@@ -21,7 +21,8 @@
  * Doubt:   what may be secret is hidden: a value whose key was cut, text that
  *          was cut where a match could have gone on, a match that took too
  *          much work.
- * Errors:  -EINVAL a rule makes no sense, with words; -ENOMEM. File errors.
+ * Errors:  -EINVAL a rule makes no sense, or a file of them can't be read, with
+ *          words; -ENOMEM.
  * Memory:  a redactor owns the copy: it is good until the next call.
  * Threads: one owner.
  */
