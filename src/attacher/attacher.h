@@ -89,6 +89,15 @@ int scope_attacher_socket(struct scope_attacher *a, unsigned slot, int fd,
 /* Hits that the kernel ran no program for. */
 uint64_t scope_attacher_missed(struct scope_attacher *a, unsigned slot);
 
+/* Put a program that counts at sites; m: all but its head, prog and group. The
+ * cookie says which of SCOPE_COUNTS_MAX counts a site's hits go to. Once for
+ * entries and once for returns. -EPERM, -ENOTSUP with words. */
+int scope_attacher_count(struct scope_attacher *a, unsigned slot,
+			 struct scope_msg_attach *m, struct scope_err *err);
+/* What was counted; the probes come off. */
+int scope_attacher_hits(struct scope_attacher *a, unsigned slot,
+			uint64_t hits[SCOPE_COUNTS_MAX]);
+
 /* The embedded BPF object; the small one of programs that only count. */
 const void *scope_attacher_object(size_t *ret_len);
 const void *scope_attacher_count_object(size_t *ret_len);

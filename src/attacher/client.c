@@ -366,6 +366,35 @@ int scope_attacher_socket(struct scope_attacher *a, unsigned slot, int fd,
 	return r;
 }
 
+int scope_attacher_count(struct scope_attacher *a, unsigned slot,
+			 struct scope_msg_attach *m, struct scope_err *err)
+{
+	int r;
+
+	m->head = (struct scope_msg_head){ .op = SCOPE_OP_COUNT, .slot = slot };
+	(void)pthread_mutex_lock(&a->lock);
+	r = ask(a, m, offsetof(struct scope_msg_attach, site) +
+			      m->n * sizeof(m->site[0]));
+	if (r < 0)
+		r = say_why(a, r, err);
+	(void)pthread_mutex_unlock(&a->lock);
+	return r;
+}
+
+int scope_attacher_hits(struct scope_attacher *a, unsigned slot,
+			uint64_t hits[SCOPE_COUNTS_MAX])
+{
+	struct scope_msg_head m = { .op = SCOPE_OP_HITS, .slot = slot };
+	int r;
+
+	(void)pthread_mutex_lock(&a->lock);
+	r = ask(a, &m, sizeof(m));
+	if (r == 0)
+		memcpy(hits, a->shared, SCOPE_COUNTS_MAX * sizeof(*hits));
+	(void)pthread_mutex_unlock(&a->lock);
+	return r;
+}
+
 uint64_t scope_attacher_missed(struct scope_attacher *a, unsigned slot)
 {
 	struct scope_msg_head m = { .op = SCOPE_OP_MISSED, .slot = slot };

@@ -12,18 +12,11 @@
 #include "base/auto.h"
 
 extern const uint8_t scope_bpf_object[], scope_bpf_object_end[];
-extern const uint8_t scope_bpf_count[], scope_bpf_count_end[];
 
 const void *scope_attacher_object(size_t *ret_len)
 {
 	*ret_len = (size_t)(scope_bpf_object_end - scope_bpf_object);
 	return scope_bpf_object;
-}
-
-const void *scope_attacher_count_object(size_t *ret_len)
-{
-	*ret_len = (size_t)(scope_bpf_count_end - scope_bpf_count);
-	return scope_bpf_count;
 }
 
 static int fail_load(int r, struct scope_err *err)
@@ -166,14 +159,29 @@ static bool is_text(const struct scope_node *n, uint64_t offset)
 	return false;
 }
 
+int scope_node_sites(const struct scope_node *n,
+		     const struct scope_msg_attach *m,
+		     struct scope_link_sites *ret_sites)
+{
+	*ret_sites = (struct scope_link_sites){ .n = m->n,
+						.is_return = m->is_return };
+	for (uint32_t i = 0; i < m->n; i++) {
+		if (!is_text(n, m->site[i].offset))
+			return -EBADMSG;
+		ret_sites->offset[i] = m->site[i].offset;
+		ret_sites->cookie[i] = m->site[i].cookie;
+		ret_sites->ref_ctr[i] = m->site[i].ref_ctr;
+	}
+	return 0;
+}
+
 int scope_node_attach(struct scope_node *n, const struct scope_msg_attach *m,
 		      struct scope_reply *reply)
 {
 	struct bpf_program *prog =
 		n->obj ? bpf_object__find_program_by_name(n->obj, m->prog) :
 			 NULL;
-	struct scope_link_sites sites = { .n = m->n,
-					  .is_return = m->is_return };
+	struct scope_link_sites sites;
 	char exe[64];
 	int r;
 
@@ -181,13 +189,9 @@ int scope_node_attach(struct scope_node *n, const struct scope_msg_attach *m,
 		return -EBADMSG;
 	if (n->nlinks == SCOPE_LINKS_MAX)
 		return -ENOSPC;
-	for (uint32_t i = 0; i < m->n; i++) {
-		if (!is_text(n, m->site[i].offset))
-			return -EBADMSG;
-		sites.offset[i] = m->site[i].offset;
-		sites.cookie[i] = m->site[i].cookie;
-		sites.ref_ctr[i] = m->site[i].ref_ctr;
-	}
+	r = scope_node_sites(n, m, &sites);
+	if (r < 0)
+		return r;
 	(void)snprintf(exe, sizeof(exe), "/proc/%d/exe", (int)n->pid);
 	r = scope_link_attach(prog, n->multi, exe, n->pid, &sites,
 			      &n->links[n->nlinks].link);

@@ -148,6 +148,7 @@ static void node_close(struct scope_node *n)
 	if (!n)
 		return;
 	scope_node_unload(n);
+	scope_node_count_end(n);
 	if (n->exe >= 0)
 		(void)close(n->exe);
 	if (n->pidfd >= 0)
@@ -319,5 +320,7 @@ const struct scope_server_ops scope_server_real = {
 	.watch = scope_node_watch,
 	.missed = scope_node_missed,
 	.socket = node_socket,
+	.count = scope_node_count,
+	.hits = scope_node_hits,
 	.close = node_close,
 };

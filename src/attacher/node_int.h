@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A node that the attacher has open: shared by node.c and load.c. */
+/* A node that the attacher has open: shared by node.c, load.c and count.c. */
 #ifndef SCOPE_ATTACHER_NODE_INT_H
 #define SCOPE_ATTACHER_NODE_INT_H
 
@@ -26,6 +26,8 @@ struct scope_node {
 		unsigned group;
 	} links[SCOPE_LINKS_MAX];
 	size_t nlinks;
+	struct bpf_object *counting; /* owned; NULL: nothing is counted */
+	struct scope_link *counts[2]; /* owned; of entries, of returns */
 };
 
 /* load.c */
@@ -37,5 +39,15 @@ int scope_node_detach(struct scope_node *n, unsigned group);
 int scope_node_watch(struct scope_node *n, uint64_t pid, bool on);
 int scope_node_missed(struct scope_node *n, uint64_t *ret_missed);
 void scope_node_unload(struct scope_node *n);
+/* Where the request wants probes; -EBADMSG: not all of it is code. */
+int scope_node_sites(const struct scope_node *n,
+		     const struct scope_msg_attach *m,
+		     struct scope_link_sites *ret_sites);
+
+/* count.c */
+int scope_node_count(struct scope_node *n, const struct scope_msg_attach *m,
+		     struct scope_reply *reply, struct scope_err *err);
+int scope_node_hits(struct scope_node *n, uint64_t hits[SCOPE_COUNTS_MAX]);
+void scope_node_count_end(struct scope_node *n);
 
 #endif

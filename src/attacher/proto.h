@@ -24,6 +24,11 @@
  *   MISSED     scope_msg_head       hits that no program was run for
  *   CLOSE      scope_msg_head       -
  *   SOCKET     scope_msg_socket     number of the socket that it is
+ *   COUNT      scope_msg_attach     as ATTACH, with a program that counts hits;
+ *                                   no group, no program; cookie: which count
+ *   HITS       scope_msg_head       counts that are in the shared memory, in
+ *                                   the order of their numbers, 64 bits each;
+ *                                   what counted is taken off
  */
 #ifndef SCOPE_ATTACHER_PROTO_H
 #define SCOPE_ATTACHER_PROTO_H
@@ -43,6 +48,8 @@ enum scope_op {
 	SCOPE_OP_MISSED,
 	SCOPE_OP_CLOSE,
 	SCOPE_OP_SOCKET,
+	SCOPE_OP_COUNT,
+	SCOPE_OP_HITS,
 	SCOPE_OP_MAX,
 };
 
@@ -52,6 +59,7 @@ enum scope_op {
 #define SCOPE_WIRE_PROGS_MAX 32
 #define SCOPE_WIRE_SITES_MAX 256
 #define SCOPE_WIRE_GROUPS_MAX 32
+#define SCOPE_COUNTS_MAX 256 /* as many as bpf/count.bpf.c has */
 #define SCOPE_PROG_NAME_MAX 32
 #define SCOPE_RING_BYTES_MIN (64u << 10)
 #define SCOPE_RING_BYTES_MAX (1u << 30)

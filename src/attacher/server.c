@@ -91,16 +91,21 @@ static int do_load(struct scope_server *s, struct scope_node *n,
 	return s->ops->load(n, m, reply, err);
 }
 
+static bool is_attach(const struct scope_msg_attach *m, size_t len)
+{
+	return len >= offsetof(struct scope_msg_attach, site) &&
+	       has_size(len, offsetof(struct scope_msg_attach, site), m->n,
+			SCOPE_WIRE_SITES_MAX, sizeof(m->site[0])) &&
+	       m->group < SCOPE_WIRE_GROUPS_MAX && m->is_return <= 1 &&
+	       is_ended(m->prog, sizeof(m->prog));
+}
+
 static int do_attach(struct scope_server *s, struct scope_node *n,
 		     const void *msg, size_t len, struct scope_reply *reply)
 {
 	const struct scope_msg_attach *m = msg;
 
-	if (len < offsetof(struct scope_msg_attach, site) ||
-	    !has_size(len, offsetof(struct scope_msg_attach, site), m->n,
-		      SCOPE_WIRE_SITES_MAX, sizeof(m->site[0])) ||
-	    m->group >= SCOPE_WIRE_GROUPS_MAX || m->is_return > 1 ||
-	    !is_ended(m->prog, sizeof(m->prog)))
+	if (!is_attach(m, len))
 		return -EBADMSG;
 	for (uint32_t i = 0; i < m->n; i++)
 		if ((m->site[i].cookie & ((1u << SCOPE_COOKIE_ARG) - 1)) >=
@@ -108,6 +113,29 @@ static int do_attach(struct scope_server *s, struct scope_node *n,
 		    m->site[i].cookie >> SCOPE_COOKIE_ARG >= SCOPE_COOKIE_ARGS)
 			return -EBADMSG;
 	return s->ops->attach(n, m, reply);
+}
+
+static int do_count(struct scope_server *s, struct scope_node *n,
+		    const void *msg, size_t len, struct scope_reply *reply,
+		    struct scope_err *err)
+{
+	const struct scope_msg_attach *m = msg;
+
+	if (!is_attach(m, len))
+		return -EBADMSG;
+	for (uint32_t i = 0; i < m->n; i++)
+		if (m->site[i].cookie >= SCOPE_COUNTS_MAX)
+			return -EBADMSG;
+	return s->ops->count(n, m, reply, err);
+}
+
+static int do_hits(struct scope_server *s, struct scope_node *n, size_t len,
+		   struct scope_reply *reply)
+{
+	if (len != sizeof(struct scope_msg_head))
+		return -EBADMSG;
+	reply->head.v[0] = SCOPE_COUNTS_MAX;
+	return s->ops->hits(n, s->shared);
 }
 
 static int do_detach(struct scope_server *s, struct scope_node *n,
@@ -177,6 +205,10 @@ static int on_node(struct scope_server *s, const void *msg, size_t len,
 			       -EBADMSG;
 	case SCOPE_OP_SOCKET:
 		return do_socket(s, n, msg, len, reply);
+	case SCOPE_OP_COUNT:
+		return do_count(s, n, msg, len, reply, err);
+	case SCOPE_OP_HITS:
+		return do_hits(s, n, len, reply);
 	case SCOPE_OP_CLOSE:
 		return len == sizeof(*h) ? do_close(s, h->slot) : -EBADMSG;
 	default:

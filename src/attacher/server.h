@@ -35,6 +35,9 @@ struct scope_server_ops {
 	int (*watch)(struct scope_node *n, uint64_t pid, bool on);
 	int (*missed)(struct scope_node *n, uint64_t *ret_missed);
 	int (*socket)(struct scope_node *n, int fd, uint64_t *ret_inode);
+	int (*count)(struct scope_node *n, const struct scope_msg_attach *m,
+		     struct scope_reply *reply, struct scope_err *err);
+	int (*hits)(struct scope_node *n, uint64_t hits[SCOPE_COUNTS_MAX]);
 	void (*close)(struct scope_node *n);
 };
 

@@ -4,10 +4,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "attacher/attacher.h"
 #include "base/auto.h"
 #include "cli/cmd.h"
 #include "cli/doctor.h"
 #include "cli/exit.h"
+#include "cli/sandbox.h"
 #include "cli/units.h"
 
 #define MEASURE_MAX_NS 3600000000000u
@@ -18,6 +20,7 @@ enum {
 	OPT_MEASURE,
 	OPT_JSON,
 	OPT_COLOR,
+	OPT_NO_SANDBOX,
 	OPT_HELP,
 	OPT_VERSION,
 };
@@ -32,6 +35,8 @@ static const struct scope_opt opts[] = {
 	[OPT_JSON] = { 0, "json", NULL, NULL, "One JSON object" },
 	[OPT_COLOR] = { 0, "color", "WHEN", "auto always never",
 			"auto, always or never" },
+	[OPT_NO_SANDBOX] = { 0, "no-sandbox", NULL, NULL,
+			     "Do not restrict system calls" },
 	[OPT_HELP] = { 'h', "help", NULL, NULL, "Print this text" },
 	[OPT_VERSION] = { 0, "version", NULL, NULL, "Print the version" },
 	{ 0 },
@@ -40,7 +45,7 @@ static const struct scope_opt opts[] = {
 struct conf {
 	struct scope_doctor_opts look;
 	const char *color;
-	bool wants_json, wants_help, wants_version;
+	bool wants_json, wants_help, wants_version, has_no_sandbox;
 };
 
 static int set_target(struct conf *c, const char *value, struct scope_err *err)
@@ -111,6 +116,9 @@ static int set(void *arg, const struct scope_opt *opt, const char *value,
 		return 0;
 	case OPT_JSON:
 		c->wants_json = true;
+		return 0;
+	case OPT_NO_SANDBOX:
+		c->has_no_sandbox = true;
 		return 0;
 	case OPT_HELP:
 		c->wants_help = true;
@@ -232,7 +240,20 @@ static int verdict(const struct scope_doctor *d)
 		       SCOPE_EXIT_DENIED;
 }
 
-static int examine(struct scope_doctor *d, const struct conf *c)
+/* What parses bytes of the node has no rights, as in the live view. */
+static int part(const struct conf *c, struct scope_attacher **ret_attacher,
+		struct scope_err *err)
+{
+	const struct scope_sandbox_opts sandbox = {
+		.has_no_filter = c->has_no_sandbox,
+	};
+	int r = scope_attacher_start(ret_attacher, err);
+
+	return r < 0 ? r : scope_sandbox_enter(&sandbox, err);
+}
+
+static int examine(struct scope_doctor *d, struct scope_attacher **ret_attacher,
+		   const struct conf *c)
 {
 	struct scope_err err = { 0 };
 	pid_t pid = 0;
@@ -242,11 +263,17 @@ static int examine(struct scope_doctor *d, const struct conf *c)
 	if (r < 0)
 		return scope_cmd_complain(r, &err);
 	d->has_node = r > 0;
+	/* Probes on ourselves, and what is ours to read; then rights go. */
 	look_at_host(d);
-	r = 0;
+	if (d->has_node)
+		scope_doctor_glance(&d->node, pid);
+	r = d->has_node ? part(c, ret_attacher, &err) : 0;
+	if (r < 0)
+		return scope_cmd_complain(r, &err);
 	if (d->has_node) {
 		say(c->look.measure_ns ? "counting" : "looking at the node");
-		r = scope_doctor_look(&d->node, pid, &c->look, &d->cal, &err);
+		r = scope_doctor_look(&d->node, *ret_attacher, &c->look,
+				      &d->cal, &err);
 		say_end();
 	}
 	if (c->wants_json) {
@@ -265,6 +292,7 @@ static int doctor(const struct scope_cmd *cmd, int argc, char **argv)
 {
 	struct conf c = { .look.kinds = scope_kinds_default() };
 	struct scope_err err = { 0 };
+	scope_auto(scope_attacher) a = NULL;
 	struct scope_doctor *d;
 	int at, r = 0;
 
@@ -285,7 +313,7 @@ static int doctor(const struct scope_cmd *cmd, int argc, char **argv)
 	d = calloc(1, sizeof(*d));
 	if (!d)
 		return scope_cmd_complain(-ENOMEM, &err);
-	r = examine(d, &c);
+	r = examine(d, &a, &c);
 	scope_doctor_done(d);
 	free(d);
 	return r;

@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 
+#include "attacher/attacher.h"
 #include "probe/calibrate.h"
 #include "probe/host.h"
 #include "target/find.h"
@@ -65,9 +66,12 @@ struct scope_doctor_opts {
 	uint64_t measure_ns; /* 0: no counting */
 };
 
-/* Look at a node. Always 0 but for memory, or when its rates could not be
- * measured: err says why. */
-int scope_doctor_look(struct scope_doctor_node *n, pid_t pid,
+/* What can be told of a node from the files of its process, before rights are
+ * given up: users' names come by libraries that are loaded for that. */
+void scope_doctor_glance(struct scope_doctor_node *n, pid_t pid);
+/* Look into it, through the attacher. Always 0 but for memory, or when its
+ * rates could not be measured: err says why. */
+int scope_doctor_look(struct scope_doctor_node *n, struct scope_attacher *a,
 		      const struct scope_doctor_opts *opts,
 		      const struct scope_calibration *cal,
 		      struct scope_err *err);

@@ -358,18 +358,22 @@ static int measure(struct scope_doctor_node *n,
 	return 0;
 }
 
-int scope_doctor_look(struct scope_doctor_node *n, pid_t pid,
+void scope_doctor_glance(struct scope_doctor_node *n, pid_t pid)
+{
+	memset(n, 0, sizeof(*n));
+	n->pid = pid;
+	n->cpu = -1;
+	look_from_afar(n);
+}
+
+int scope_doctor_look(struct scope_doctor_node *n, struct scope_attacher *a,
 		      const struct scope_doctor_opts *opts,
 		      const struct scope_calibration *cal,
 		      struct scope_err *err)
 {
 	struct scope_err why = { 0 };
 
-	memset(n, 0, sizeof(*n));
-	n->pid = pid;
-	n->cpu = -1;
-	look_from_afar(n);
-	n->r = scope_target_open(pid, &n->target, &why);
+	n->r = scope_target_open_by(a, n->pid, &n->target, &why);
 	if (n->r < 0) {
 		refused(n, n->r, &why);
 		return 0;
@@ -377,7 +381,7 @@ int scope_doctor_look(struct scope_doctor_node *n, pid_t pid,
 	look_inside(n);
 	look_at_kinds(n, opts->kinds, cal);
 	if (!opts->measure_ns) {
-		n->cpu = cpus_used(pid);
+		n->cpu = cpus_used(n->pid);
 		return 0;
 	}
 	return measure(n, opts, cal, err);

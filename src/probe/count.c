@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "probe/count.h"
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <poll.h>
 #include <string.h>
 
-#include "base/time.h"
-#include "attacher/bpf_log.h"
-#include "attacher/link.h"
 #include "attacher/attacher.h"
+#include "base/time.h"
 
-#define CPUS_MAX 4096
+_Static_assert((int)SCOPE_SITES_MAX <= SCOPE_COUNTS_MAX &&
+		       (int)SCOPE_SITES_MAX <= SCOPE_WIRE_SITES_MAX,
+	       "the attacher counts less than the catalogue has");
 
 /* Does an entry probe of the same call stand beside this return probe? */
 static bool has_entry(const struct scope_sites *s,
@@ -21,38 +19,6 @@ static bool has_entry(const struct scope_sites *s,
 		if (!s->site[i].is_return && s->site[i].offset == ret->offset)
 			return true;
 	return false;
-}
-
-/* The object with on_count alone. */
-static int load(bool is_multi, struct bpf_object **ret_obj,
-		struct bpf_program **ret_prog, struct scope_err *err)
-{
-	struct bpf_program *prog;
-	size_t len;
-	const void *bytes = scope_attacher_count_object(&len);
-	struct bpf_object *obj;
-	int r;
-
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "scope_count");
-	scope_bpf_log_start();
-	obj = bpf_object__open_mem(bytes, len, &opts);
-	if (!obj)
-		return scope_fail(err, -errno, "cannot open the BPF object: %s",
-				  strerror(errno));
-	bpf_object__for_each_program(prog, obj)
-		(void)bpf_program__set_autoload(
-			prog, !strcmp(bpf_program__name(prog), "on_count"));
-	*ret_prog = bpf_object__find_program_by_name(obj, "on_count");
-	(void)scope_link_prepare(*ret_prog, is_multi);
-	*ret_obj = obj;
-	r = bpf_object__load(obj);
-	if (r == -EPERM || r == -EACCES)
-		return scope_fail(err, -EPERM,
-				  "no right to load BPF programs; run as root, "
-				  "or with CAP_BPF and CAP_PERFMON");
-	return r < 0 ? scope_fail(err, r, "cannot load BPF programs: %s (%s)",
-				  strerror(-r), scope_bpf_log_last()) :
-		       0;
 }
 
 /* Until the time is over, or the node is. */
@@ -66,66 +32,52 @@ static void wait_for(const struct scope_target *t, uint64_t until_ns)
 			return;
 }
 
-static void read_hits(struct bpf_object *obj, size_t n, uint64_t *hits)
+/* One request for those at entries, one for those at returns. How many. */
+static int place(struct scope_target *t, const struct scope_sites *sites,
+		 scope_kindset kinds, bool returns, struct scope_err *err)
 {
-	int fd = bpf_object__find_map_fd_by_name(obj, "counts");
-	int cpus = libbpf_num_possible_cpus();
-	uint64_t *each = cpus > 0 && cpus <= CPUS_MAX ?
-				 calloc((size_t)cpus, sizeof(*each)) :
-				 NULL;
+	struct scope_msg_attach m = { .is_return = returns };
+	int r;
 
-	for (__u32 i = 0; each && i < n; i++) {
-		hits[i] = 0;
-		if (bpf_map_lookup_elem(fd, &i, each) < 0)
+	for (size_t i = 0; i < sites->n; i++) {
+		const struct scope_attach_site *s = &sites->site[i];
+
+		if (!(s->kinds & kinds) || s->is_return != returns ||
+		    (s->is_return && has_entry(sites, s)))
 			continue;
-		for (int c = 0; c < cpus; c++)
-			hits[i] += each[c];
+		m.site[m.n].offset = s->offset;
+		m.site[m.n].ref_ctr = s->ref_ctr;
+		m.site[m.n++].cookie = i; /* which */
 	}
-	free(each);
+	r = m.n ? scope_attacher_count(scope_target_attacher(t),
+				       scope_target_slot(t), &m, err) :
+		  0;
+	return r < 0 ? r : (int)m.n;
 }
 
 int scope_count_hits(struct scope_target *t, const struct scope_sites *sites,
 		     scope_kindset kinds, uint64_t for_ns, uint64_t *hits,
 		     uint64_t *ret_ns, struct scope_err *err)
 {
-	struct scope_link_sites mine[2] = { { .n = 0 }, { .is_return = true } };
-	struct scope_link *links[2] = { NULL, NULL };
-	const struct scope_target_info *info = scope_target_info(t);
-	bool is_multi = scope_link_has_multi();
-	struct bpf_object *obj = NULL;
-	struct bpf_program *prog = NULL;
+	uint64_t all[SCOPE_COUNTS_MAX] = { 0 };
 	uint64_t start;
-	int r;
+	int r, n = 0;
 
-	memset(hits, 0, sites->n * sizeof(*hits));
-	for (size_t i = 0; i < sites->n; i++) {
-		const struct scope_attach_site *s = &sites->site[i];
-		struct scope_link_sites *m;
-
-		if (!(s->kinds & kinds) ||
-		    (s->is_return && has_entry(sites, s)))
-			continue;
-		m = &mine[s->is_return];
-		m->offset[m->n] = s->offset;
-		m->ref_ctr[m->n] = s->ref_ctr;
-		m->cookie[m->n++] = i; /* which */
+	for (int k = 0; k < 2; k++) {
+		r = place(t, sites, kinds, k, err);
+		if (r < 0)
+			return r;
+		n += r;
 	}
-	r = load(is_multi, &obj, &prog, err);
-	for (int k = 0; r == 0 && k < 2; k++)
-		if (mine[k].n)
-			r = scope_link_attach(prog, is_multi, info->exe,
-					      info->pid, &mine[k], &links[k]);
-	if (r < 0)
-		r = scope_fail(err, r, "cannot place uprobes: %s",
-			       strerror(-r));
 	start = scope_now_ns();
-	if (r == 0) {
-		wait_for(t, start + for_ns);
-		*ret_ns = scope_now_ns() - start;
-		read_hits(obj, sites->n, hits);
-	}
-	scope_link_free(links[0]);
-	scope_link_free(links[1]);
-	bpf_object__close(obj);
-	return r;
+	wait_for(t, start + for_ns);
+	*ret_ns = scope_now_ns() - start;
+	r = n ? scope_attacher_hits(scope_target_attacher(t),
+				    scope_target_slot(t), all) :
+		0;
+	if (r < 0)
+		return scope_fail(err, r, "cannot read what was counted: %s",
+				  strerror(-r));
+	memcpy(hits, all, sites->n * sizeof(*hits));
+	return 0;
 }

@@ -123,6 +123,26 @@ static int do_socket(struct scope_node *n, int fd, uint64_t *ret_inode)
 	return 0;
 }
 
+static int do_count(struct scope_node *n, const struct scope_msg_attach *m,
+		    struct scope_reply *reply, struct scope_err *err)
+{
+	(void)err;
+	for (unsigned i = 0; i < m->n && i < SCOPE_WIRE_SITES_MAX; i++)
+		check(m->site[i].cookie < SCOPE_COUNTS_MAX);
+	(void)n;
+	(void)reply;
+	check(m->n >= 1 && m->n <= SCOPE_WIRE_SITES_MAX && m->is_return <= 1);
+	return 0;
+}
+
+static int do_hits(struct scope_node *n, uint64_t hits[SCOPE_COUNTS_MAX])
+{
+	(void)n;
+	check((void *)hits == shared);
+	memset(hits, 0, SCOPE_COUNTS_MAX * sizeof(*hits));
+	return 0;
+}
+
 static void do_close(struct scope_node *n)
 {
 	check(nopen > 0);
@@ -140,6 +160,8 @@ static const struct scope_server_ops ops = {
 	.watch = do_watch,
 	.missed = do_missed,
 	.socket = do_socket,
+	.count = do_count,
+	.hits = do_hits,
 	.close = do_close,
 };
 

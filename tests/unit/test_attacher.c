@@ -118,6 +118,25 @@ static int fake_socket(struct scope_node *n, int fd, uint64_t *ret_inode)
 	return next;
 }
 
+static int fake_count(struct scope_node *n, const struct scope_msg_attach *m,
+		      struct scope_reply *r, struct scope_err *err)
+{
+	(void)n;
+	(void)m;
+	(void)r;
+	(void)err;
+	done++;
+	return next;
+}
+
+static int fake_hits(struct scope_node *n, uint64_t hits[SCOPE_COUNTS_MAX])
+{
+	(void)n;
+	memset(hits, 7, SCOPE_COUNTS_MAX * sizeof(*hits));
+	done++;
+	return next;
+}
+
 static void fake_close(struct scope_node *n)
 {
 	assert_true(n->pid > 0);
@@ -135,6 +154,8 @@ static const struct scope_server_ops fake = {
 	.watch = fake_watch,
 	.missed = fake_missed,
 	.socket = fake_socket,
+	.count = fake_count,
+	.hits = fake_hits,
 	.close = fake_close,
 };
 
@@ -208,6 +229,7 @@ static void requests_have_their_size(void **state)
 		.head = { .op = SCOPE_OP_ATTACH },
 		.n = 2,
 	};
+	struct scope_msg_head hits = { .op = SCOPE_OP_HITS };
 
 	(void)state;
 	takes_only(file, sizeof(file));
@@ -223,6 +245,11 @@ static void requests_have_their_size(void **state)
 				 3 * sizeof(read.piece[0]));
 	takes_only(attach, offsetof(struct scope_msg_attach, site) +
 				   2 * sizeof(attach.site[0]));
+	attach.head.op = SCOPE_OP_COUNT;
+	takes_only(attach, offsetof(struct scope_msg_attach, site) +
+				   2 * sizeof(attach.site[0]));
+	takes_only(hits, sizeof(hits));
+	assert_int_equal(reply.head.v[0], SCOPE_COUNTS_MAX);
 }
 
 static void slots_are_those_that_are_open(void **state)
@@ -306,6 +333,10 @@ static void numbers_are_in_their_range(void **state)
 	attach.n = 1;
 	attach.site[0].cookie = SCOPE_SITE_MAX;
 	refuses(&attach, one_site);
+	attach.head.op = SCOPE_OP_COUNT;
+	attach.site[0].cookie = SCOPE_COUNTS_MAX;
+	refuses(&attach, one_site);
+	attach.head.op = SCOPE_OP_ATTACH;
 	attach.site[0].cookie = SCOPE_SITE_EXIT;
 	attach.group = SCOPE_WIRE_GROUPS_MAX;
 	refuses(&attach, one_site);
@@ -409,6 +440,8 @@ static void what_is_opened_can_be_read(void **state)
 		{ 8, buf[1], 8 }, /* nothing is there */
 		{ (uintptr_t)text, buf[1], 1 },
 	};
+	static struct scope_msg_attach nowhere = { .n = 1 };
+	uint64_t hits[SCOPE_COUNTS_MAX];
 	struct stat st;
 	uint64_t inode = 0;
 	size_t got = 0;
@@ -431,6 +464,10 @@ static void what_is_opened_can_be_read(void **state)
 					"../x") < 0);
 	assert_true(scope_attacher_file(a, o.slot, SCOPE_FILE_BY_LINK, true,
 					"a/b") < 0);
+	/* The head of the file is not code; so nothing is counted. */
+	assert_int_equal(scope_attacher_count(a, o.slot, &nowhere, &err),
+			 -EBADMSG);
+	assert_int_equal(scope_attacher_hits(a, o.slot, hits), -EBADMSG);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
 	assert_int_equal(fstat(fds[0], &st), 0);
 	assert_int_equal(scope_attacher_socket(a, o.slot, fds[0], &inode), 0);
