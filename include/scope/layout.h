@@ -64,6 +64,12 @@ struct scope_layout {
 	__u32 p_high_water, p_old_hend, p_old_htop, p_old_heap;
 	__u32 p_gen_gcs, p_mbuf, p_mbuf_sz, p_psd, p_state, p_sig_inq;
 	__u32 p_scheduler_data, p_run_queue, p_links, p_lt_monitors, p_monitors;
+	__u32 p_arity, p_arity_bytes, p_catches, p_off_heap, p_wrt_bins;
+	__u32 p_sig_inq_buffers, p_trace_flags;
+	__u32 trace_sensitive; /* a bit of p_trace_flags; a value */
+
+	/* ErtsPSD; its slot of saved calls is a value; struct saved_calls */
+	__u32 psd_data, psd_bytes, psd_saved_calls, sc_len, sc_bytes;
 
 	/* RegProc */
 	__u32 reg_process, reg_port, reg_name;
@@ -73,13 +79,33 @@ struct scope_layout {
 	__u32 si_first, si_len;
 
 	/* ErtsMessage */
-	__u32 m_next, m_data, m_term, m_token, m_from;
+	__u32 m_next, m_data, m_term, m_token, m_from, m_hfrag, m_bytes;
+	__u32 m_marker; /* the header of a receive marker; a value */
+	__u32 m_marker_bytes;
+
+	/* ErlHeapFragment, erl_off_heap_header; ErtsDistExternal */
+	__u32 hf_next, hf_off_heap, hf_used, oh_next, dx_heap_size;
+
+	/* ErtsSignalInQueueBufferArray, its slots */
+	__u32 sb_slots, sb_count, sb_stride, sb_queue, sb_alive;
 
 	/* ErtsMonitor, ErtsLink (ErtsMonLnkNode), ErtsMonitorData; the type is
 	 * the 16 bits at ml_type, of which the mask counts */
 	__u32 ml_other, ml_offset, ml_type, ml_type_mask, ml_data_ref;
 	__u32 ml_link_type; /* ERTS_LNK_TYPE_PROC, the first of three (from 29 on
 			     * four); a value */
+	__u32 ml_right, ml_left, ml_next, ml_flags, ml_flags_bytes;
+	__u32 ml_target, ml_named, ml_extended, ml_pending; /* bits of it */
+	__u32 ml_bytes;
+	__u32 mon_resource, mon_suspend, mon_alias; /* types; values */
+
+	/* ErtsMonitorData, ErtsMonitorDataExtended, ErtsMonLnkDist */
+	__u32 md_target, md_refc, md_bytes, md_heap_bytes, md_suspend_bytes;
+	__u32 mx_name, mx_dist, mx_bytes, mld_node;
+
+	/* ErtsLinkData (23) or ErtsILink, ErtsLinkDataExtended or ErtsELink */
+	__u32 lnk_bytes, lnk_refc, lx_refc, lx_heap, lx_bytes;
+	__u32 lnk_unlinking, lx_unlinking;
 
 	/* ErtsSchedulerData */
 	__u32 s_current_process, s_type, s_no, s_dirty_no, s_current_port;
@@ -120,10 +146,11 @@ struct scope_layout {
 	__u32 dd_seq, dd_frag, dd_ext, dd_end, dd_bytes;
 
 	/* Binary */
-	__u32 bin_orig_size, bin_bytes;
+	__u32 bin_orig_size, bin_bytes, bin_refc;
+	__u32 ref_bin; /* ProcBin or BinRef: its Binary */
 
 	/* ProcDict */
-	__u32 pd_used, pd_data;
+	__u32 pd_used, pd_data, pd_slots, pd_elements, pd_bytes;
 
 	/* Process; freason of one that a BIF has sent on */
 	__u32 p_freason, trap;

@@ -12,14 +12,26 @@
  *                        p_started_interval are common.u.alive (erl_ptab.h)
  *   reg_*                register.h, RegProc after its 16-byte HashBucket
  *   sq_*, si_*           dump of ErtsSignalPrivQueues, ErtsSignalInQueue
+ *   p_trace_flags        common.trace_flags, from 27 on
+ *                        common.tracee.all_trace_flags; F_SENSITIVE
+ *   psd_*, sc_*          erl_process.h, ErtsPSD, struct saved_calls
  *   m_*                  dump of struct erl_mesg; m_term, m_token and m_from
- *                        are its m[0], m[1] and m[2]
+ *                        are its m[0], m[1] and m[2]; m_marker is
+ *                        ERTS_RECV_MARKER_TAG
+ *   hf_*, oh_next        erl_message.h, struct erl_heap_fragment;
+ *                        erl_term.h, struct erl_off_heap_header
+ *   dx_heap_size         external.h, ErtsDistExternal
+ *   sb_*                 erl_message.h, ErtsSignalInQueueBufferArray
  *   ml_*                 erl_monitor_link.h, ErtsMonLnkNode: the node, other,
  *                        then four 16-bit fields (offset, key_offset, flags,
  *                        type); in 29 the last two are one of 32 bits, with
  *                        the type in the lowest five. A monitor's data is its
  *                        two halves, which are such nodes, followed by ref.
  *                        ml_link_type is ERTS_LNK_TYPE_PROC
+ *   md_*, mx_*, mld_*,   erl_monitor_link.h, ErtsMonitorData with what contains
+ *   lnk_*, lx_*          it, ErtsMonLnkDist; ErtsLinkData and
+ *                        ErtsLinkDataExtended in 23, else ErtsILink and
+ *                        ErtsELink
  *   s_*                  dump of ErtsSchedulerData; the stride is the size of
  *                        ErtsAlignedSchedulerData
  *   pt_*, t_*            erl_ptab.h, ErtsPTab (vola.tile.count, r.o) and
@@ -41,7 +53,8 @@
  *   ds_*                 dist.h, struct erts_dsig_send_context: three ints and,
  *                        in 27, a fourth in what was padding; then words
  *   dx_*, dd_*           external.h, ErtsDistExternal, ErtsDistExternalData
- *   bin_*                dump of Binary
+ *   bin_*, ref_bin       dump of Binary; erl_binary.h, ProcBin.val (up to 26),
+ *                        erl_bits.h, BinRef.val (from 27 on)
  *   pd_*                 dump of ProcDict
  *   p_freason, trap      dump of Process; error.h, TRAP
  *   port_*               dump of Port (erl_port.h)
@@ -67,6 +80,11 @@
 	.reg_process = 16, .reg_port = 24, .reg_name = 32,                     \
 	.sq_first = 0, .sq_save = 16, .si_first = 0,                           \
 	.m_next = 0, .m_data = 8, .m_term = 16, .m_token = 24, .m_from = 32,   \
+	.m_hfrag = 40, .m_bytes = 88,                                          \
+	.hf_next = 0, .hf_off_heap = 8, .hf_used = 32, .oh_next = 16,          \
+	.trace_sensitive = 8, .psd_data = 0, .psd_saved_calls = 1,             \
+	.sc_len = 0, .sc_bytes = 24,                                           \
+	.ml_right = 8, .ml_left = 16, .ml_next = 0, .mld_node = 0,             \
 	.pt_count = 136, .pt_ro = 192, .t_tab = 0, .t_max = 16,                \
 	.at_entries = 116, .at_seg_table = 120,                                \
 	.atom_len = 24, .atom_name = 32,                                       \
@@ -75,7 +93,8 @@
 	.ci_mfa = 16, .ext_node = 8, .ext_data = 24,                           \
 	.node_sysname = 24, .node_creation = 32,                               \
 	.de_sysname = 112, .de_cid = 136, .de_dflags = 168,                    \
-	.pd_used = 4, .pd_data = 24,                                           \
+	.pd_used = 4, .pd_slots = 8, .pd_elements = 16, .pd_data = 24,         \
+	.pd_bytes = 32,                                                        \
 	.port_connected = 232, .port_caller = 240, .port_name = 472,           \
 	.port_driver = 480, .port_data = 488, .port_state = 520,               \
 	.drv_next = 0, .drv_name = 24, .drv_output = 104, .drv_outputv = 112,  \
@@ -102,13 +121,29 @@
 	.t_pix_mask = 24, .t_pix_cl_mask = 32, .t_pix_cli_mask = 40,           \
 	.t_pix_cl_shift = 48, .t_pix_cli_shift = 52, .t_invalid = 80
 
+/* Bits of ErtsMonLnkNode.flags: of their own up to OTP 27, above the type in 29. */
+#define ML_FLAGS_16                                                            \
+	.ml_flags_bytes = 2, .ml_target = 1 << 0, .ml_named = 1 << 3,          \
+	.ml_extended = 1 << 4, .ml_pending = 1 << 5
+#define ML_FLAGS_32                                                            \
+	.ml_flags_bytes = 4, .ml_target = 1 << 7, .ml_named = 1 << 10,         \
+	.ml_extended = 1 << 11, .ml_pending = 1 << 12
+
 /* ErtsMonLnkNode: a union of 24 bytes up to OTP 26 (ErtsSignalCommon), of 32
  * from OTP 27 on (ErtsNonMsgSignal, with mlenoffs), and what follows it. */
 #define NODE_24                                                                \
-	.ml_other = 24, .ml_offset = 32,                                       \
-	.ml_type = 38, .ml_type_mask = 0xffff, .ml_data_ref = 80
+	.ml_other = 24, .ml_offset = 32, .ml_flags = 36,                       \
+	.ml_type = 38, .ml_type_mask = 0xffff, .ml_data_ref = 80,              \
+	.ml_bytes = 40, .md_target = 40, .md_refc = 88, .md_bytes = 96,        \
+	.md_suspend_bytes = 112, .mx_name = 96, .mx_dist = 112,                \
+	.mx_bytes = 128, .lx_refc = 80, ML_FLAGS_16
 #define NODE_32                                                                \
-	.ml_other = 32, .ml_offset = 40, .ml_data_ref = 96
+	.ml_other = 32, .ml_offset = 40, .ml_flags = 44, .ml_data_ref = 96,    \
+	.ml_bytes = 48, .md_target = 48, .md_refc = 104, .md_bytes = 112,      \
+	.md_heap_bytes = 144, .md_suspend_bytes = 128, .mx_name = 112,         \
+	.mx_dist = 128, .mx_bytes = 144, .lnk_bytes = 48,                      \
+	.lnk_refc = SCOPE_NO, .lnk_unlinking = 48, .lx_refc = 96,              \
+	.lx_unlinking = 120, .lx_heap = 128, .lx_bytes = 136
 
 /* What sends to other nodes and takes in from them; 29 has ErtsDistExternal in
  * another order. */
@@ -121,9 +156,21 @@
 #define DIST_29                                                                \
 	DIST, .dx_dep = 24, .dx_flags = 8, .dx_data = 0
 
+/* What came between OTP 23 and 25: aliases, receive markers in the queue, and
+ * outer queues that many can send to at once. */
+#define SINCE_25                                                               \
+	.mon_resource = 5, .mon_suspend = 8, .mon_alias = 9,                   \
+	.m_marker_bytes = 56,                                                  \
+	.sb_slots = 0, .sb_count = 64, .sb_stride = 128, .sb_queue = 56,       \
+	.sb_alive = 40
+
 /* What did not move between OTP 27 and 29. */
 #define SAME_27_29                                                             \
 	NODE_32,                                                               \
+	SINCE_25,                                                              \
+	.p_arity = 133, .p_arity_bytes = 1, .p_catches = 256,                  \
+	.p_off_heap = 520, .p_wrt_bins = 536, .p_sig_inq_buffers = 680,        \
+	.p_trace_flags = 64, .bin_refc = 16, .ref_bin = 8,                     \
 	.p_reg = 32, .p_started_interval = 24,                                 \
 	.p_htop = 80, .p_stop = 88, .p_heap = 192, .p_hend = 200,              \
 	.p_abandoned_heap = 208, .p_heap_sz = 216,                             \
@@ -176,8 +223,14 @@ static const struct scope_layout otp23 = {
 	.p_mbuf = 536, .p_mbuf_sz = 560, .p_psd = 568, .p_state = 616,
 	.p_sig_inq = 624, .p_scheduler_data = 720, .p_run_queue = 728,
 	.p_links = 56, .p_lt_monitors = 64, .p_monitors = 72,
+	.p_arity = 152, .p_arity_bytes = 8, .p_catches = 232,
+	.p_off_heap = 520, .p_wrt_bins = SCOPE_NO,
+	.p_sig_inq_buffers = SCOPE_NO, .p_trace_flags = 24, .psd_bytes = 80,
 
 	.sq_cont = 24, .sq_len = 64, .sq_flags = 72, .si_len = 16,
+	.m_marker = SCOPE_NO, .m_marker_bytes = SCOPE_NO, .dx_heap_size = 0,
+	.sb_slots = SCOPE_NO, .sb_count = SCOPE_NO, .sb_stride = SCOPE_NO,
+	.sb_queue = SCOPE_NO, .sb_alive = SCOPE_NO,
 
 	.s_current_process = 216, .s_type = 224, .s_no = 232,
 	.s_dirty_no = 240, .s_current_port = 272, .s_run_queue = 280,
@@ -194,9 +247,12 @@ static const struct scope_layout otp23 = {
 	.fe_start = 32, .fe_module = 64, .fe_arity = 56, .fe_index = 32,
 	.fe_old_uniq = 36, .fe_old_index = 40, .fe_bytes = 40,
 
-	.ml_link_type = 8,
+	.ml_link_type = 8, .mon_resource = 4, .mon_suspend = 7,
+	.mon_alias = SCOPE_NO, .md_heap_bytes = 120,
+	.lnk_bytes = 88, .lnk_refc = 80, .lnk_unlinking = SCOPE_NO,
+	.lx_heap = 104, .lx_bytes = 112, .lx_unlinking = SCOPE_NO,
 	.export_mfa = 48, .ch_functions = 88,
-	.bin_orig_size = 16, .bin_bytes = 24,
+	.bin_orig_size = 16, .bin_bytes = 24, .bin_refc = 8, .ref_bin = 24,
 };
 
 static const struct scope_layout otp25 = {
@@ -227,8 +283,12 @@ static const struct scope_layout otp25 = {
 	.p_mbuf = 560, .p_mbuf_sz = 584, .p_psd = 592, .p_state = 640,
 	.p_sig_inq = 656, .p_scheduler_data = 760, .p_run_queue = 768,
 	.p_links = 56, .p_lt_monitors = 64, .p_monitors = 72,
+	.p_arity = 184, .p_arity_bytes = 8, .p_catches = 264,
+	.p_off_heap = 536, .p_wrt_bins = 552, .p_sig_inq_buffers = 696,
+	.p_trace_flags = 24, .psd_bytes = 80,
 
 	.sq_cont = 24, .sq_len = 64, .sq_flags = 72, .si_len = 16,
+	.m_marker = 214064, .dx_heap_size = 0, SINCE_25,
 
 	.s_current_process = 168, .s_type = 176, .s_no = 184,
 	.s_dirty_no = 192, .s_current_port = 224, .s_run_queue = 232,
@@ -246,15 +306,18 @@ static const struct scope_layout otp25 = {
 	.fe_start = 32, .fe_module = 32, .fe_arity = 40, .fe_index = 48,
 	.fe_old_uniq = 68, .fe_old_index = 72, .fe_bytes = 48,
 
-	.ml_link_type = 10,
+	.ml_link_type = 10, .md_heap_bytes = 128,
+	.lnk_bytes = 40, .lnk_refc = SCOPE_NO, .lnk_unlinking = 40,
+	.lx_heap = 112, .lx_bytes = 120, .lx_unlinking = 104,
 	.export_mfa = 56, .ch_functions = 96,
-	.bin_orig_size = 16, .bin_bytes = 24,
+	.bin_orig_size = 16, .bin_bytes = 24, .bin_refc = 8, .ref_bin = 24,
 };
 
 static const struct scope_layout otp27 = {
 	SAME,
 	SAME_27_29,
-	.ml_type = 46, .ml_type_mask = 0xffff,
+	.ml_type = 46, .ml_type_mask = 0xffff, ML_FLAGS_16,
+	.m_marker = 214064, .dx_heap_size = 0, .psd_bytes = 96,
 	.otp = 27,
 	.bin_style = SCOPE_BIN_BITS,
 	.fun_style = SCOPE_FUN_27,
@@ -279,7 +342,8 @@ static const struct scope_layout otp29 = {
 	SAME,
 	SAME_27_29,
 	DIST_29,
-	.ml_type = 44, .ml_type_mask = 0x1f,
+	.ml_type = 44, .ml_type_mask = 0x1f, ML_FLAGS_32,
+	.m_marker = 230448, .dx_heap_size = 16, .psd_bytes = 112,
 	.otp = 29,
 	.bin_style = SCOPE_BIN_BITS,
 	.fun_style = SCOPE_FUN_29,
@@ -320,11 +384,13 @@ void scope_layout_add_probes(struct scope_layout *l)
 		&l->p_old_htop,	   &l->p_old_heap, &l->p_gen_gcs,
 		&l->p_mbuf,	   &l->p_mbuf_sz,  &l->p_psd,
 		&l->p_state,	   &l->p_sig_inq,  &l->p_scheduler_data,
-		&l->p_run_queue,
+		&l->p_run_queue,   &l->p_off_heap, &l->p_wrt_bins,
+		&l->p_sig_inq_buffers,
 	};
 
 	for (size_t i = 0; i < sizeof(moved) / sizeof(*moved); i++)
-		*moved[i] += 16;
+		if (*moved[i] != SCOPE_NO)
+			*moved[i] += 16;
 }
 
 const unsigned *scope_layout_releases(void)
