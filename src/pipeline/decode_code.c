@@ -94,8 +94,9 @@ static bool is_own(const struct scope_jit_place *at)
 {
 	static const char own[] = "erts_beamasm";
 
-	return at->module->name_len == sizeof(own) - 1 &&
-	       !memcmp(at->module->name, own, sizeof(own) - 1);
+	return at->is_fragment ||
+	       (at->module->name_len == sizeof(own) - 1 &&
+		!memcmp(at->module->name, own, sizeof(own) - 1));
 }
 
 static bool find_place(struct scope_decoder *d, uint64_t addr,

@@ -11,7 +11,8 @@
  *                           just before it. A process that was preempted at the
  *                           function's entry goes on in there, so it counts as
  *                           the function, as in erts_find_function_from_pc
- *   MODULE::codeHeader, MODULE::codeFooter, global::FRAGMENT
+ *   global::FRAGMENT        the JIT's own code, taken as a function
+ *   MODULE::codeHeader, MODULE::codeFooter
  *
  * A module is kept as one block: functions, lines, files and text, with offsets
  * of 32 bits from the module's base and into the text.
@@ -26,6 +27,8 @@
 
 #define FIRST_AT 16 /* the first entry, in the descriptor */
 #define PROLOGUE "-CodeInfoPrologue"
+#define FRAGMENT "global::"
+#define NAME_MAX_LEN 0x7fffu
 #define ARITY_MAX 255
 /* A location is file << 24 | line (beam_code.h, LOC_FILE): the same here, with
  * this file for those that are not known. */
@@ -39,8 +42,10 @@ struct function {
 	uint32_t start, end; /* from the module's base */
 	uint32_t text;	     /* where its name is */
 	uint32_t line;	     /* its first; the last is before the next one's */
-	uint16_t len;	     /* of its name */
+	uint16_t len : 15;   /* of its name */
+	uint16_t is_fragment : 1;
 	uint8_t arity;
+	uint8_t prologue; /* bytes, at its start */
 };
 
 struct line {
@@ -175,10 +180,32 @@ static bool take_mfa(const char *name, size_t len, char *out, size_t *ret_len,
 			return false;
 		arity = arity * 10 + (unsigned)(*p - '0');
 	}
-	if (arity > ARITY_MAX || n > UINT16_MAX)
+	if (arity > ARITY_MAX || n > NAME_MAX_LEN)
 		return false;
 	*ret_len = n;
 	*ret_arity = arity;
+	return true;
+}
+
+static bool is_fragment(const char *name, size_t len)
+{
+	const size_t n = sizeof(FRAGMENT) - 1;
+
+	return len > n && len - n <= NAME_MAX_LEN && !memcmp(name, FRAGMENT, n);
+}
+
+/* The same of a fragment of the JIT, whose name is no atom. */
+static bool take_name(const struct scope_code_range *r, char *out,
+		      size_t *ret_len, unsigned *ret_arity)
+{
+	const size_t n = sizeof(FRAGMENT) - 1;
+
+	if (!is_fragment(r->name, r->len))
+		return take_mfa(r->name, r->len, out, ret_len, ret_arity);
+	if (out)
+		memcpy(out, r->name + n, r->len - n);
+	*ret_len = r->len - n;
+	*ret_arity = 0;
 	return true;
 }
 
@@ -247,6 +274,7 @@ static int scan(struct scope_code c, struct files *files, struct sizes *ret,
 	int rc;
 
 	while ((rc = scope_code_next(&c, &r)) > 0) {
+		uint32_t entry = r.start;
 		unsigned arity;
 		size_t len;
 
@@ -255,21 +283,23 @@ static int scan(struct scope_code c, struct files *files, struct sizes *ret,
 			continue;
 		}
 		/* Written only once it is known to be whole. */
-		if (!take_mfa(r.name, r.len, NULL, &len, &arity))
+		if (!take_name(&r, NULL, &len, &arity))
 			continue;
-		if (pro.name && pro.end == r.start)
+		if (pro.name && pro.end == r.start &&
+		    pro.end - pro.start <= UINT8_MAX)
 			r.start = pro.start;
 		if (r.start < end || r.end > c.bytes)
 			return -EBADMSG;
 		end = r.end;
 		if (m) {
-			(void)take_mfa(r.name, r.len, m->text + n.text, &len,
-				       &arity);
+			(void)take_name(&r, m->text + n.text, &len, &arity);
 			m->functions[n.functions] = (struct function){
 				.start = r.start,
 				.end = r.end,
 				.text = (uint32_t)n.text,
-				.len = (uint16_t)len,
+				.len = (uint16_t)len & NAME_MAX_LEN,
+				.is_fragment = is_fragment(r.name, r.len),
+				.prologue = (uint8_t)(entry - r.start),
 				.line = (uint32_t)n.lines,
 				.arity = (uint8_t)arity,
 			};
@@ -699,6 +729,21 @@ static void find_line(const struct module *m, const struct function *f,
 	p->file_len = m->files[file].len;
 }
 
+static struct scope_jit_place place(const struct module *m,
+				    const struct function *f)
+{
+	return (struct scope_jit_place){
+		.module = &m->info,
+		.function = m->text + f->text,
+		.function_len = f->len,
+		.arity = f->arity,
+		.start = m->info.base + f->start,
+		.end = m->info.base + f->end,
+		.entry = m->info.base + f->start + f->prologue,
+		.is_fragment = f->is_fragment,
+	};
+}
+
 int scope_jit_find(const struct scope_jit *j, uint64_t addr,
 		   struct scope_jit_place *ret_place)
 {
@@ -724,16 +769,28 @@ int scope_jit_find(const struct scope_jit *j, uint64_t addr,
 	f = m->functions + lo;
 	if (lo == m->info.functions || off < f->start)
 		return -ENOENT;
-	*ret_place = (struct scope_jit_place){
-		.module = &m->info,
-		.function = m->text + f->text,
-		.function_len = f->len,
-		.arity = f->arity,
-		.start = m->info.base + f->start,
-		.end = m->info.base + f->end,
-	};
+	*ret_place = place(m, f);
 	find_line(m, f, off, ret_place);
 	return 0;
+}
+
+int scope_jit_each(const struct scope_jit *j,
+		   int (*fn)(void *arg, const struct scope_jit_place *p),
+		   void *arg)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < j->n; i++) {
+		const struct module *m = j->modules[i];
+
+		for (uint32_t k = 0; r == 0 && k < m->info.functions; k++) {
+			struct scope_jit_place p = place(m, m->functions + k);
+
+			if (!p.is_fragment)
+				r = fn(arg, &p);
+		}
+	}
+	return r;
 }
 
 void scope_jit_usage(const struct scope_jit *j, struct scope_jit_usage *ret)

@@ -10,6 +10,8 @@
  *          newer one has it, and the other is forgotten: OTP 25 never takes
  *          purged code off its list.
  * Names:   raw UTF-8, as an atom's text; not NUL-terminated.
+ * Fragments: what the JIT makes for itself (global::garbage_collect…) is found
+ *          as a function of the module "global", told by is_fragment.
  * Limits:  SCOPE_JIT_MODULES, SCOPE_JIT_BYTES: more modules are left out, and
  *          counted as refused. SCOPE_JIT_ENTRIES of the list are looked at in
  *          one sync, newest first, and SCOPE_JIT_READ bytes read. A list that
@@ -68,6 +70,8 @@ struct scope_jit_place {
 	uint32_t function_len;
 	uint32_t arity;
 	uint64_t start, end; /* of the function with its prologue */
+	uint64_t entry; /* behind the prologue: where calls arrive */
+	bool is_fragment; /* the JIT's own; arity is 0 */
 	const char *file; /* NULL: not known; as the compiler was told it */
 	uint32_t file_len;
 	uint32_t line; /* 0: not known */
@@ -75,10 +79,15 @@ struct scope_jit_place {
 /*
  * Where an address is. For a return address ask for the byte before it: the
  * call may be the function's last instruction. -ENOENT: in no function: not
- * the JIT's, a fragment of its own, a module's header.
+ * the JIT's, a module's header.
  */
 int scope_jit_find(const struct scope_jit *j, uint64_t addr,
 		   struct scope_jit_place *ret_place);
+/* Call fn for each function, by address, without fragments and lines; stops
+ * when it returns non-zero, and returns that. */
+int scope_jit_each(const struct scope_jit *j,
+		   int (*fn)(void *arg, const struct scope_jit_place *p),
+		   void *arg);
 
 struct scope_jit_usage {
 	size_t modules, functions, lines, bytes; /* bytes: of memory held */

@@ -10,7 +10,15 @@
  *
  * start is the module's BeamCodeHeader: UWord num_functions first, and at
  * ch_functions that many pointers to ErtsCodeInfo, and one more to the end.
- * An ErtsCodeInfo, with the MFA, stands before each function's code.
+ * An ErtsCodeInfo, with the MFA, stands before each function's code. At
+ * LINE_TABLE there is, or is not, a BeamCodeLineTab:
+ *
+ *    0  Eterm *fname_ptr: atoms
+ *    8  int loc_size: 2 or 4, bytes of a location
+ *   16  the locations, one of each line: file << 24 | line; file 0 is the
+ *       module's own, others are counted from 1; all 0: not known
+ *   24  num_functions + 1 pointers into an array of code addresses, in which
+ *       each function has its lines, and which has one more at its end
  */
 #include "target/ranges.h"
 
@@ -25,6 +33,9 @@
 #define CHUNK (64u << 10)
 #define CACHED 256 /* a power of 2 */
 #define ARITY_MAX 255
+#define LINE_TABLE 72 /* in the head: beam_load.h (23), beam_code.h (25-29) */
+#define LINE_TABLE_FUNCTIONS 24
+#define LINE_BITS 24
 /* Memory that is searched, and what in it is looked at closely. */
 #define SEARCH_MAX (256ull << 20)
 #define CANDIDATES_MAX 64
@@ -37,11 +48,21 @@ struct range {
 	uint64_t start, end;
 };
 
+struct lines {
+	uint64_t files;	   /* address of their names */
+	uint64_t *at;	   /* owned; n + 1 code addresses */
+	uint32_t *loc;	   /* owned; n */
+	uint32_t *first;   /* owned; of each function, and n */
+	uint32_t n;
+};
+
 struct module {
 	struct range at;
 	uint64_t *functions; /* owned; n + 1 of them, or NULL: not read */
 	uint32_t n;
 	bool is_refused; /* they are none */
+	bool has_looked; /* for lines, which were read if there are any */
+	struct lines lines;
 };
 
 struct cached {
@@ -56,6 +77,7 @@ struct scope_ranges {
 	struct module *modules; /* owned */
 	size_t n;
 	size_t functions; /* of all modules that were read */
+	size_t lines;	  /* the same */
 	struct cached cache[CACHED];
 };
 
@@ -241,13 +263,23 @@ struct scope_ranges *scope_ranges_new(const struct scope_vm *vm,
 	return r;
 }
 
+static void free_lines(struct lines *l)
+{
+	free(l->at);
+	free(l->loc);
+	free(l->first);
+	*l = (struct lines){ 0 };
+}
+
 static void forget(struct scope_ranges *r)
 {
-	for (size_t i = 0; i < r->n; i++)
+	for (size_t i = 0; i < r->n; i++) {
 		free(r->modules[i].functions);
+		free_lines(&r->modules[i].lines);
+	}
 	free(r->modules);
 	r->modules = NULL;
-	r->n = r->functions = 0;
+	r->n = r->functions = r->lines = 0;
 	memset(r->cache, 0, sizeof(r->cache));
 }
 
@@ -361,6 +393,40 @@ static struct module *module_of(struct scope_ranges *r, uint64_t addr)
 	return addr < m->at.end ? m : NULL;
 }
 
+/* The functions of a module, read when first asked for. */
+static int open_module(struct scope_ranges *r, struct module *m)
+{
+	int rc;
+
+	if (m->is_refused)
+		return -ENOENT;
+	if (m->functions)
+		return 0;
+	rc = read_functions(r->vm, &m->at,
+			    SCOPE_RANGES_FUNCTIONS - r->functions,
+			    &m->functions, &m->n);
+	m->is_refused = rc == -EBADMSG;
+	if (rc == 0)
+		r->functions += m->n;
+	return rc;
+}
+
+/* Which function of which module. */
+static int locate(struct scope_ranges *r, uint64_t addr,
+		  struct module **ret_module, size_t *ret_index)
+{
+	struct module *m = module_of(r, addr);
+	int rc = m ? open_module(r, m) : -ENOENT;
+
+	if (rc < 0)
+		return rc;
+	if (addr < m->functions[0] || addr >= m->functions[m->n])
+		return -ENOENT;
+	*ret_module = m;
+	*ret_index = last_below(m->functions, m->n, 1, addr);
+	return 0;
+}
+
 int scope_ranges_find(struct scope_ranges *r, uint64_t addr,
 		      struct scope_mfa *ret_mfa)
 {
@@ -373,26 +439,171 @@ int scope_ranges_find(struct scope_ranges *r, uint64_t addr,
 		*ret_mfa = c->mfa;
 		return 0;
 	}
-	m = module_of(r, addr);
-	if (!m)
-		return -ENOENT;
-	if (m->is_refused)
-		return -ENOENT;
-	if (!m->functions) {
-		rc = read_functions(r->vm, &m->at,
-				    SCOPE_RANGES_FUNCTIONS - r->functions,
-				    &m->functions, &m->n);
-		m->is_refused = rc == -EBADMSG;
-		if (rc < 0)
-			return rc;
-		r->functions += m->n;
-	}
-	if (addr < m->functions[0] || addr >= m->functions[m->n])
-		return -ENOENT;
-	i = last_below(m->functions, m->n, 1, addr);
-	rc = read_mfa(r->vm, m->functions[i], ret_mfa);
+	rc = locate(r, addr, &m, &i);
+	if (rc == 0)
+		rc = read_mfa(r->vm, m->functions[i], ret_mfa);
 	if (rc == 0)
 		*c = (struct cached){ addr, *ret_mfa };
+	return rc;
+}
+
+/* -- lines ----------------------------------------------------------------- */
+
+/* Where the lines of each function are: indices from pointers. */
+static int read_first(const struct scope_vm *vm, uint64_t table, uint32_t n,
+		      size_t most, struct lines *l, uint64_t *ret_at)
+{
+	scope_autofree uint64_t *p = malloc(8 * ((size_t)n + 1));
+	int rc;
+
+	l->first = malloc(sizeof(*l->first) * ((size_t)n + 1));
+	if (!p || !l->first)
+		return -ENOMEM;
+	rc = read_at(vm, table + LINE_TABLE_FUNCTIONS, p, 8 * ((size_t)n + 1));
+	if (rc < 0)
+		return rc;
+	for (uint32_t i = 0; i <= n; i++) {
+		uint64_t to = p[i] - p[0];
+
+		if ((to & 7) != 0 || to / 8 > most ||
+		    (i && p[i] < p[i - 1]))
+			return -EBADMSG;
+		l->first[i] = (uint32_t)(to / 8);
+	}
+	l->n = l->first[n];
+	*ret_at = p[0];
+	return 0;
+}
+
+static int read_locations(const struct scope_vm *vm, uint64_t addr,
+			  uint32_t size, struct lines *l)
+{
+	int rc;
+
+	if (size != 2 && size != 4)
+		return -EBADMSG;
+	l->loc = malloc(4 * (size_t)l->n + 4);
+	if (!l->loc)
+		return -ENOMEM;
+	rc = l->n ? read_at(vm, addr, l->loc, (size_t)size * l->n) : 0;
+	/* From the last on, as they grow in place. */
+	for (uint32_t i = l->n; rc == 0 && size == 2 && i--;) {
+		uint16_t v;
+
+		memcpy(&v, (uint8_t *)l->loc + 2 * (size_t)i, 2);
+		l->loc[i] = v;
+	}
+	return rc;
+}
+
+static int read_lines(const struct scope_vm *vm, const struct module *m,
+		      size_t most, struct lines *l)
+{
+	uint64_t table, head[3], at = 0;
+	int rc = read_at(vm, m->at.start + LINE_TABLE, &table, 8);
+
+	if (rc < 0 || !table)
+		return rc;
+	rc = read_at(vm, table, head, sizeof(head));
+	if (rc == 0)
+		rc = read_first(vm, table, m->n, most, l, &at);
+	if (rc == 0)
+		rc = read_locations(vm, head[2], (uint32_t)head[1], l);
+	if (rc < 0)
+		return rc;
+	l->files = head[0];
+	l->at = malloc(8 * ((size_t)l->n + 1));
+	if (!l->at)
+		return -ENOMEM;
+	return read_at(vm, at, l->at, 8 * ((size_t)l->n + 1));
+}
+
+static void open_lines(struct scope_ranges *r, struct module *m)
+{
+	struct lines l = { 0 };
+
+	if (m->has_looked)
+		return;
+	m->has_looked = true;
+	if (read_lines(r->vm, m, SCOPE_RANGES_LINES - r->lines, &l) < 0) {
+		free_lines(&l);
+		return;
+	}
+	m->lines = l;
+	r->lines += l.n;
+}
+
+/* As lookup_loc in beam_ranges.c does. */
+static void find_line(struct scope_ranges *r, struct module *m, size_t i,
+		      uint64_t addr, struct scope_range_place *p)
+{
+	const struct lines *l = &m->lines;
+	uint32_t from, to, loc, file;
+	uint64_t name;
+	size_t k;
+
+	open_lines(r, m);
+	if (!l->n)
+		return;
+	from = l->first[i];
+	to = l->first[i + 1];
+	if (from == to || addr < l->at[from])
+		return;
+	k = from + last_below(l->at + from, to - from, 1, addr);
+	if (addr >= l->at[k + 1])
+		return;
+	loc = l->loc[k];
+	file = loc >> LINE_BITS;
+	p->line = loc & ((1u << LINE_BITS) - 1);
+	if (file && read_at(r->vm, l->files + 8 * (file - 1ull), &name, 8) == 0 &&
+	    scope_is_atom(name))
+		p->file = name;
+	else if (file)
+		p->line = 0; /* of a file that is not known */
+}
+
+static int place_of(struct scope_ranges *r, const struct module *m, size_t i,
+		    struct scope_range_place *p)
+{
+	*p = (struct scope_range_place){
+		.start = m->functions[i],
+		.end = m->functions[i + 1],
+		.entry = m->functions[i] + r->vm->layout->ci_mfa +
+			 sizeof(struct scope_mfa),
+	};
+	return read_mfa(r->vm, m->functions[i], &p->mfa);
+}
+
+int scope_ranges_place(struct scope_ranges *r, uint64_t addr,
+		       struct scope_range_place *ret_place)
+{
+	struct module *m;
+	size_t i;
+	int rc = locate(r, addr, &m, &i);
+
+	if (rc == 0)
+		rc = place_of(r, m, i, ret_place);
+	if (rc == 0)
+		find_line(r, m, i, addr, ret_place);
+	return rc;
+}
+
+int scope_ranges_each(struct scope_ranges *r,
+		      int (*fn)(void *arg, const struct scope_range_place *p),
+		      void *arg)
+{
+	int rc = 0;
+
+	for (size_t k = 0; rc == 0 && k < r->n; k++) {
+		struct module *m = &r->modules[k];
+		struct scope_range_place p;
+
+		if (m->at.start == m->at.end || open_module(r, m) < 0)
+			continue;
+		for (size_t i = 0; rc == 0 && i < m->n; i++)
+			if (place_of(r, m, i, &p) == 0)
+				rc = fn(arg, &p);
+	}
 	return rc;
 }
 

@@ -5,11 +5,12 @@
  * Shapes:  an interpreter keeps, for each of three code indices, a sorted table
  *          of where modules are, in a static variable that scope_ranges_locate
  *          finds by what it holds. A module's code begins with a head that
- *          points to its functions, in order. These are read when one of
- *          them is asked for.
+ *          points to its functions, in order, and to the table of its lines.
+ *          These are read when one of them is asked for.
  * Torn:    a table that changes under the reader is one that is not sorted, or
  *          whose index is another afterwards: it is read again, a few times.
- * Limits:  SCOPE_RANGES_MODULES, SCOPE_RANGES_FUNCTIONS in all.
+ * Limits:  SCOPE_RANGES_MODULES, SCOPE_RANGES_FUNCTIONS in all,
+ *          SCOPE_RANGES_LINES in all: of modules beyond them no lines are known.
  * Errors:  -ENOENT in no function; -EBADMSG no such table; -EFAULT -ESRCH from
  *          reading; -ENOMEM.
  * Threads: one owner.
@@ -25,6 +26,7 @@
 
 #define SCOPE_RANGES_MODULES (1u << 16)
 #define SCOPE_RANGES_FUNCTIONS (1u << 20)
+#define SCOPE_RANGES_LINES (8u << 20)
 
 struct scope_ranges;
 
@@ -49,6 +51,23 @@ int scope_ranges_sync(struct scope_ranges *r);
 /* The function that an address is in, as of the last sync. */
 int scope_ranges_find(struct scope_ranges *r, uint64_t addr,
 		      struct scope_mfa *ret_mfa);
+
+struct scope_range_place {
+	struct scope_mfa mfa;
+	uint64_t start, end; /* of the function, with its ErtsCodeInfo */
+	uint64_t entry;	     /* its first instruction */
+	uint64_t file; /* Eterm atom, as the compiler was told it; 0: the
+			  module's own, or there is no line */
+	uint32_t line; /* 0: not known */
+};
+/* The same, with the line. For a return address ask for the byte before it. */
+int scope_ranges_place(struct scope_ranges *r, uint64_t addr,
+		       struct scope_range_place *ret_place);
+/* Call fn for each function, by address, without lines; those that can't be
+ * read are left out. Stops when fn returns non-zero, and returns that. */
+int scope_ranges_each(struct scope_ranges *r,
+		      int (*fn)(void *arg, const struct scope_range_place *p),
+		      void *arg);
 
 size_t scope_ranges_modules(const struct scope_ranges *r);
 

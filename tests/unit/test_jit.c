@@ -260,7 +260,7 @@ static void what_is_no_function_has_no_name(void **state)
 {
 	static const char *const names[] = {
 		"", ":", "/", "m", "m:", "m:f", "m:f/", "m::codeHeader",
-		"m::codeFooter", "global::call_bif_shared", "m:f/256",
+		"m::codeFooter", "global::", "global:x", "m:f/256",
 		"m:f/1000000000000", "m:f/-1", "m:f/1x", "m:f/1 ", ":f/1",
 		"m:/1", "m/f/1", "'m:f/1", "m:'f/1", "m:'f\\", "m:'f\\x'/1",
 		"m:'f\\08'/1", "m:'f\\0", "m:f g/1", "m:<bad/1", "m:'f'g/1",
@@ -281,6 +281,55 @@ static void what_is_no_function_has_no_name(void **state)
 	is(CODE + 47, "-");
 	is(CODE + 50, "m:f/1");
 	is(CODE + 100, "-");
+}
+
+static void fragments_are_told_from_functions(void **state)
+{
+	struct scope_jit_place p;
+
+	(void)state;
+	fake_code_begin(&c, "global", CODE, 300);
+	fake_code_range(&c, 0, 100, "global::call_bif_shared");
+	fake_code_range(&c, 100, 148, "global:f/1-CodeInfoPrologue");
+	fake_code_range(&c, 148, 300, "global:f/1");
+	assert_int_equal(scope_jit_added(j, link_new()), 0);
+	is(CODE + 99, "global:call_bif_shared/0");
+	assert_int_equal(scope_jit_find(j, CODE, &p), 0);
+	assert_true(p.is_fragment);
+	assert_int_equal(p.entry, CODE);
+	assert_int_equal(scope_jit_find(j, CODE + 100, &p), 0);
+	assert_false(p.is_fragment);
+	assert_int_equal(p.start, CODE + 100);
+	assert_int_equal(p.entry, CODE + 148);
+}
+
+static int count_to_three(void *arg, const struct scope_jit_place *p)
+{
+	unsigned *n = arg;
+
+	assert_false(p->is_fragment);
+	assert_int_equal(p->line, 0);
+	return ++*n == 3 ? 7 : 0;
+}
+
+static void each_function_is_listed(void **state)
+{
+	unsigned n = 0;
+
+	(void)state;
+	assert_int_equal(scope_jit_each(j, count_to_three, &n), 0);
+	(void)load("shop", CODE);
+	fake_code_begin(&c, "global", CODE + 0x800, 100);
+	fake_code_range(&c, 0, 100, "global::call_bif_shared");
+	(void)link_new();
+	assert_int_equal(scope_jit_sync(j), 0);
+	assert_int_equal(scope_jit_each(j, count_to_three, &n), 0);
+	assert_int_equal(n, 2);
+	(void)load("car", CODE + 0x1000);
+	assert_int_equal(scope_jit_sync(j), 0);
+	n = 0;
+	assert_int_equal(scope_jit_each(j, count_to_three, &n), 7);
+	assert_int_equal(n, 3);
 }
 
 static void lines_have_files(void **state)
@@ -697,6 +746,8 @@ int main(void)
 		T(addresses_have_names),
 		T(printed_names_are_undone),
 		T(what_is_no_function_has_no_name),
+		T(fragments_are_told_from_functions),
+		T(each_function_is_listed),
 		T(lines_have_files),
 		T(lines_that_are_not_in_order_do_no_harm),
 		T(a_sync_reads_only_what_is_new),

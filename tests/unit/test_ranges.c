@@ -283,6 +283,135 @@ static void memory_may_be_short(void **state)
 	is(fake_function_code(&fr, 2, 0), 2, 0);
 }
 
+/* Lines of module 5: first/0 has two, second/1 three, of which one is not
+ * known and one of another file; locations of 2 or 4 bytes. */
+static uint64_t put_lines(unsigned size)
+{
+	const uint64_t code[2] = { fake_function_code(&fr, 5, 0),
+				   fake_function_code(&fr, 5, 1) };
+	const uint64_t at[6] = { code[0],      code[0] + 16, code[1],
+				 code[1] + 8,  code[1] + 16,
+				 fake_function(&fr, 5, 2) };
+	const uint32_t four[5] = { 10, 11, 20, 0, 2u << 24 | 30 };
+	const uint16_t two[5] = { 10, 11, 20, 0, 30 };
+	const uint64_t names[2] = { fake_atom(&f, "a.hrl"),
+				    fake_atom(&f, "b.hrl") };
+	const uint64_t lines = fake_words(&f, at, 6);
+	const uint64_t loc = size == 4 ? fake_bytes(&f, four, sizeof(four), 0) :
+					 fake_bytes(&f, two, sizeof(two), 0);
+	const uint64_t w[6] = { fake_words(&f, names, 2), size, loc,
+				lines, lines + 16, lines + 40 };
+	const uint64_t table = fake_words(&f, w, 6);
+
+	put(fr.module[5] + 72, table);
+	return table;
+}
+
+static unsigned line_of(uint64_t addr)
+{
+	struct scope_range_place p;
+
+	assert_int_equal(scope_ranges_place(r, addr, &p), 0);
+	assert_true(addr >= p.start && addr < p.end);
+	assert_int_equal(p.entry, p.start + 40);
+	if (p.file) {
+		size_t len;
+		const char *s = scope_vm_atom(&f.vm, p.file, &len);
+
+		assert_int_equal(len, 5);
+		assert_memory_equal(s, "b.hrl", 5);
+		return 1000 + p.line;
+	}
+	return p.line;
+}
+
+static void code_has_lines(void **state)
+{
+	const uint64_t first = fake_function_code(&fr, 5, 0);
+	const uint64_t second = fake_function_code(&fr, 5, 1);
+
+	(void)state;
+	for (unsigned size = 2; size <= 4; size += 2) {
+		(void)put_lines(size);
+		assert_int_equal(scope_ranges_sync(r), 0);
+		assert_int_equal(line_of(first - 1), 0); /* its ErtsCodeInfo */
+		assert_int_equal(line_of(first), 10);
+		assert_int_equal(line_of(first + 15), 10);
+		assert_int_equal(line_of(first + 16), 11);
+		assert_int_equal(line_of(second), 20);
+		assert_int_equal(line_of(second + 8), 0);
+		assert_int_equal(line_of(second + 16), size == 4 ? 1030 : 30);
+		assert_int_equal(line_of(second + 31), size == 4 ? 1030 : 30);
+		/* A module without a table of lines. */
+		assert_int_equal(line_of(fake_function_code(&fr, 6, 0)), 0);
+		scope_ranges_free(r);
+		r = scope_ranges_new(&f.vm, fr.tables, fr.active);
+	}
+}
+
+/* Each word of the table and of what it leads to, set to what it can't be:
+ * there is no line, or one, and nothing else happens. */
+static void damaged_lines_do_no_harm(void **state)
+{
+	static const uint64_t bad[] = {
+		0, 1, 3, 1ull << 20, 1ull << 47, ~0ull, FAKE_BASE, FAKE_BASE + 4,
+	};
+	uint64_t from = fake_at(f.used), table = put_lines(4);
+
+	(void)state;
+	for (uint64_t at = from; at <= table + 48; at += 8)
+		for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+			struct scope_range_place p;
+			const uint64_t was = get(at);
+
+			put(at, bad[i]);
+			scope_ranges_free(r);
+			r = scope_ranges_new(&f.vm, fr.tables, fr.active);
+			assert_int_equal(scope_ranges_sync(r), 0);
+			for (uint64_t a = fake_function(&fr, 5, 0);
+			     a < fake_function(&fr, 5, 2); a += 8)
+				assert_int_equal(scope_ranges_place(r, a, &p),
+						 0);
+			put(at, was);
+		}
+	/* And a file whose name is none. */
+	assert_int_equal(line_of(fake_function_code(&fr, 5, 1) + 16), 1030);
+	put(get(table) + 8, 5);
+	assert_int_equal(line_of(fake_function_code(&fr, 5, 1) + 16), 0);
+}
+
+static int count_to_five(void *arg, const struct scope_range_place *p)
+{
+	unsigned *n = arg;
+
+	assert_true(scope_is_atom(p->mfa.module));
+	return ++*n == 5 ? 3 : 0;
+}
+
+static int count(void *arg, const struct scope_range_place *p)
+{
+	(void)p;
+	++*(unsigned *)arg;
+	return 0;
+}
+
+static void each_function_is_listed(void **state)
+{
+	unsigned n = 0;
+
+	(void)state;
+	assert_int_equal(scope_ranges_sync(r), 0);
+	assert_int_equal(scope_ranges_each(r, count_to_five, &n), 3);
+	assert_int_equal(n, 5);
+	n = 0;
+	put(fr.module[3], 1ull << 40); /* no module */
+	scope_ranges_free(r);
+	r = scope_ranges_new(&f.vm, fr.tables, fr.active);
+	assert_int_equal(scope_ranges_sync(r), 0);
+	assert_int_equal(scope_ranges_each(r, count, &n), 0);
+	assert_int_equal(n, 2 * (FAKE_MODULES - 1));
+}
+
 #define T(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
 
 int main(void)
@@ -295,6 +424,9 @@ int main(void)
 		T(code_comes_and_goes),
 		T(out_of_order_is_no_table),
 		T(a_refused_module_is_not_read_again),
+		T(code_has_lines),
+		T(damaged_lines_do_no_harm),
+		T(each_function_is_listed),
 		T(memory_may_be_short),
 	};
 
