@@ -16,6 +16,7 @@
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
 
+#include "attacher/drop.h"
 #include "attacher/node_int.h"
 #include "base/auto.h"
 
@@ -82,6 +83,14 @@ static int open_exe(struct scope_node *n, struct scope_err *err)
 	r = -errno;
 	if (is_gone(n))
 		return gone(n->pid, err);
+	if (len < 0 && (r == -EACCES || r == -EPERM) &&
+	    !scope_caps_missing(SCOPE_CAP(CAP_SYS_PTRACE)))
+		return scope_fail(err, -EPERM,
+				  "looking into PID %d is refused in spite of "
+				  "CAP_SYS_PTRACE: it holds more capabilities, "
+				  "or is in a user namespace that ours do not "
+				  "reach; run with all of them, outside of it",
+				  (int)n->pid);
 	if (len < 0 && (r == -EACCES || r == -EPERM))
 		return scope_fail(err, -EPERM,
 				  "looking into PID %d needs CAP_SYS_PTRACE; run "

@@ -199,16 +199,11 @@ static void look_at_host(struct scope_doctor *d)
 }
 
 /* Without a name: the only node that there is, or none. 1: one was found. */
-static int choose(struct scope_doctor *d, const char *name, pid_t *ret_pid,
-		  struct scope_err *err)
+static int choose(struct scope_doctor *d, pid_t *ret_pid)
 {
 	const size_t max = sizeof(d->found) / sizeof(*d->found);
-	int n, r;
+	int n;
 
-	if (name) {
-		r = scope_find_pid(name, ret_pid, err);
-		return r < 0 ? r : 1;
-	}
 	n = scope_find_nodes(d->found, max);
 	if (n == 1) {
 		*ret_pid = d->found[0].pid;
@@ -252,28 +247,37 @@ static int part(const struct conf *c, struct scope_attacher **ret_attacher,
 	return r < 0 ? r : scope_sandbox_enter(&sandbox, err);
 }
 
+/* 1: there is a node to look at, which may be open already. */
+static int find(struct scope_doctor *d, struct scope_attacher *a,
+		const char *name, pid_t *ret_pid,
+		struct scope_target **ret_target, struct scope_err *err)
+{
+	int r = name ? scope_find_by(a, name, ret_pid, ret_target, err) : 0;
+
+	return r < 0 ? r : name ? 1 : choose(d, ret_pid);
+}
+
 static int examine(struct scope_doctor *d, struct scope_attacher **ret_attacher,
 		   const struct conf *c)
 {
+	struct scope_target *target = NULL;
 	struct scope_err err = { 0 };
 	pid_t pid = 0;
 	int r;
 
-	r = choose(d, c->look.target, &pid, &err);
+	/* Probes on ourselves, and what is ours to read; then rights go. */
+	look_at_host(d);
+	r = part(c, ret_attacher, &err);
+	if (r == 0)
+		r = find(d, *ret_attacher, c->look.target, &pid, &target, &err);
 	if (r < 0)
 		return scope_cmd_complain(r, &err);
 	d->has_node = r > 0;
-	/* Probes on ourselves, and what is ours to read; then rights go. */
-	look_at_host(d);
-	if (d->has_node)
-		scope_doctor_glance(&d->node, pid);
-	r = d->has_node ? part(c, ret_attacher, &err) : 0;
-	if (r < 0)
-		return scope_cmd_complain(r, &err);
+	r = 0;
 	if (d->has_node) {
 		say(c->look.measure_ns ? "counting" : "looking at the node");
-		r = scope_doctor_look(&d->node, *ret_attacher, &c->look,
-				      &d->cal, &err);
+		r = scope_doctor_look(&d->node, *ret_attacher, pid, target,
+				      &c->look, &d->cal, &err);
 		say_end();
 	}
 	if (c->wants_json) {

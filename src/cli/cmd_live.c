@@ -301,7 +301,6 @@ static int watch(const struct scope_live_conf *c,
 		.metrics = metrics,
 		.has_hints = isatty(STDERR_FILENO) && !c->is_quiet,
 	};
-	pid_t pid;
 	int r;
 
 	r = make_redact(c, &redact, err);
@@ -318,9 +317,7 @@ static int watch(const struct scope_live_conf *c,
 	if (r == 0 && health)
 		r = scope_live_serve(c, health, err);
 	if (r == 0)
-		r = scope_find_pid(c->target, &pid, err);
-	if (r == 0)
-		r = scope_target_open_by(a, pid, &t, err);
+		r = scope_find_open(a, c->target, &t, err);
 	if (r < 0)
 		return scope_cmd_complain(r, err);
 	s.redact = redact;

@@ -66,12 +66,11 @@ struct scope_doctor_opts {
 	uint64_t measure_ns; /* 0: no counting */
 };
 
-/* What can be told of a node from the files of its process, before rights are
- * given up: users' names come by libraries that are loaded for that. */
-void scope_doctor_glance(struct scope_doctor_node *n, pid_t pid);
-/* Look into it, through the attacher. Always 0 but for memory, or when its
- * rates could not be measured: err says why. */
+/* Look at a node through the attacher; target: it, if it is open already,
+ * owned by the report from then on. Always 0 but for memory, or when its rates
+ * could not be measured: err says why. */
 int scope_doctor_look(struct scope_doctor_node *n, struct scope_attacher *a,
+		      pid_t pid, struct scope_target *target,
 		      const struct scope_doctor_opts *opts,
 		      const struct scope_calibration *cal,
 		      struct scope_err *err);

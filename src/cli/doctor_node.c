@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/auto.h"
 #include "base/time.h"
 #include "base/utf8.h"
 #include "cli/doctor.h"
@@ -83,15 +84,28 @@ static struct scope_check *add(struct scope_doctor_node *n, const char *id,
 	return scope_check_add(&n->checks, id, title, true, state);
 }
 
+/* " (rabbitmq)", from the file alone: what else names users takes libraries
+ * and sockets, which are out of reach by now. "": it does not say. */
+static void name_user(uid_t uid, char *text, size_t cap)
+{
+	scope_autofclose FILE *f = fopen("/etc/passwd", "re");
+	const struct passwd *pw = NULL;
+
+	*text = 0;
+	while (f && (pw = fgetpwent(f)) && pw->pw_uid != uid)
+		;
+	if (pw)
+		(void)snprintf(text, cap, " (%.40s)", pw->pw_name);
+}
+
 /* What can be told of a process whatever it is and whosever. */
 static void look_from_afar(struct scope_doctor_node *n)
 {
 	struct scope_found *all = calloc(NODES_MAX, sizeof(*all));
 	int found = all ? scope_find_nodes(all, NODES_MAX) : 0;
 	struct scope_check *c;
-	struct passwd *pw;
 	struct stat st;
-	char path[32];
+	char path[32], user[64];
 
 	for (int i = 0; i < found; i++) {
 		if (all[i].pid != n->pid)
@@ -106,10 +120,8 @@ static void look_from_afar(struct scope_doctor_node *n)
 	if (stat(path, &st) == 0) {
 		c = scope_check_add(&n->checks, "user", "user", false,
 				    SCOPE_STATE_INFO);
-		pw = getpwuid(st.st_uid);
-		scope_check_say(c, "%u%s%s%s", (unsigned)st.st_uid,
-				pw ? " (" : "", pw ? pw->pw_name : "",
-				pw ? ")" : "");
+		name_user(st.st_uid, user, sizeof(user));
+		scope_check_say(c, "%u%s", (unsigned)st.st_uid, user);
 	}
 	if (scope_place_of(n->pid, &n->place) < 0)
 		return;
@@ -181,19 +193,6 @@ static int count_one(void *arg, const struct scope_proc *p)
 	return 0;
 }
 
-static bool uses_musl(pid_t pid)
-{
-	scope_autofclose FILE *f = NULL;
-	char path[32], line[512];
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
-	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f))
-		if (strstr(line, "/ld-musl-"))
-			return true;
-	return false;
-}
-
 static const char *fix_of(const char *missing)
 {
 	if (strstr(missing, "build-id"))
@@ -219,7 +218,7 @@ static void look_inside(struct scope_doctor_node *n)
 	scope_check_say(c, "%s, %s; no debug, lock-checking, lock-counting "
 			   "or HiPE build",
 			i->jit ? "JIT" : "interpreter",
-			uses_musl(n->pid) ? "musl" : "not musl");
+			i->musl ? "musl" : "not musl");
 	c = add(n, "symbols", "symbols", SCOPE_STATE_YES);
 	scope_check_say(c, "%s", i->symbols);
 	if (i->hides_symbols) {
@@ -358,22 +357,21 @@ static int measure(struct scope_doctor_node *n,
 	return 0;
 }
 
-void scope_doctor_glance(struct scope_doctor_node *n, pid_t pid)
-{
-	memset(n, 0, sizeof(*n));
-	n->pid = pid;
-	n->cpu = -1;
-	look_from_afar(n);
-}
-
 int scope_doctor_look(struct scope_doctor_node *n, struct scope_attacher *a,
+		      pid_t pid, struct scope_target *target,
 		      const struct scope_doctor_opts *opts,
 		      const struct scope_calibration *cal,
 		      struct scope_err *err)
 {
 	struct scope_err why = { 0 };
 
-	n->r = scope_target_open_by(a, n->pid, &n->target, &why);
+	memset(n, 0, sizeof(*n));
+	n->pid = pid;
+	n->cpu = -1;
+	n->target = target;
+	look_from_afar(n);
+	if (!target)
+		n->r = scope_target_open_by(a, pid, &n->target, &why);
 	if (n->r < 0) {
 		refused(n, n->r, &why);
 		return 0;

@@ -185,6 +185,18 @@ uint64_t scope_decoder_node(const struct scope_decoder *d)
 	return d->node;
 }
 
+void scope_decoder_ask_node(struct scope_decoder *d)
+{
+	uint32_t creation;
+	uint64_t node = scope_target_node(d->t, &creation);
+
+	/* One that is ending can't be read; it keeps its name. */
+	if (!node)
+		return;
+	d->node = node;
+	d->creation = creation;
+}
+
 void scope_decoder_set_wall(struct scope_decoder *d, int64_t wall_offset_ns)
 {
 	d->opts.wall_offset_ns = wall_offset_ns;

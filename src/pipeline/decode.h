@@ -52,6 +52,8 @@ int scope_decoder_record(struct scope_decoder *d, const struct scope_rec *rec);
 
 /* The name that the node has now, an Eterm atom; 0: not known. */
 uint64_t scope_decoder_node(const struct scope_decoder *d);
+/* Read it anew: for streams without events of the node's own name. */
+void scope_decoder_ask_node(struct scope_decoder *d);
 
 /* The real-time clock was set: what to add to CLOCK_MONOTONIC from now on. */
 void scope_decoder_set_wall(struct scope_decoder *d, int64_t wall_offset_ns);

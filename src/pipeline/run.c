@@ -354,6 +354,8 @@ static void tick(struct run *r, uint64_t *last)
 	scope_calibrator_take(r->opts->calibrator);
 	r->wall_offset_ns = scope_wall_offset_ns();
 	scope_decoder_set_wall(r->decoder, r->wall_offset_ns);
+	if (!scope_probe_source(r->probe, SCOPE_KIND_DIST_NODE_UP))
+		scope_decoder_ask_node(r->decoder);
 	if (r->refused_since)
 		tell_refused(r);
 	note_lost_later(r);

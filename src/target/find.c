@@ -7,9 +7,11 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "attacher/attacher.h"
 #include "base/auto.h"
 #include "base/buf.h"
 #include "target/procfs.h"
+#include "target/target.h"
 
 #define NODES_MAX 256
 #define CMDLINE_MAX 65536
@@ -229,37 +231,130 @@ int scope_find_among(const struct scope_found *nodes, size_t n,
 				  list(nodes, n, NULL, 0, text, sizeof(text)));
 	if (count == 0)
 		return scope_fail(err, -ESRCH,
-				  "no node has %.40s on its command line; give "
-				  "the PID of one: %s",
+				  "no node is called %.40s, or has it on its "
+				  "command line; give the PID of one: %s",
 				  name,
 				  list(nodes, n, NULL, 0, text, sizeof(text)));
 	*ret_pid = nodes[at].pid;
 	return 0;
 }
 
-int scope_find_pid(const char *name, pid_t *ret_pid, struct scope_err *err)
+/* 1: the name is the number of a process; 0: it is another; -ESRCH. */
+static int parse_pid(const char *name, pid_t *ret_pid, struct scope_err *err)
 {
-	scope_autofree struct scope_found *nodes = NULL;
 	char *end;
 	long pid;
+
+	if (!name || !isdigit((unsigned char)*name))
+		return 0;
+	errno = 0;
+	pid = strtol(name, &end, 10);
+	if (*end)
+		return 0;
+	if (errno || pid <= 0 || pid > INT_MAX)
+		return scope_fail(err, -ESRCH, "%.20s is no PID", name);
+	*ret_pid = (pid_t)pid;
+	return 1;
+}
+
+/* How many there are. */
+static int list_all(struct scope_found **ret_nodes, struct scope_err *err)
+{
+	scope_autofree struct scope_found *nodes =
+		calloc(NODES_MAX, sizeof(*nodes));
 	int n;
 
-	if (name && isdigit((unsigned char)*name)) {
-		errno = 0;
-		pid = strtol(name, &end, 10);
-		if (!*end && (errno || pid <= 0 || pid > INT_MAX))
-			return scope_fail(err, -ESRCH, "%.20s is no PID", name);
-		if (!*end) {
-			*ret_pid = (pid_t)pid;
-			return 0;
-		}
-	}
-	nodes = calloc(NODES_MAX, sizeof(*nodes));
 	if (!nodes)
 		return scope_fail(err, -ENOMEM, "out of memory");
 	n = scope_find_nodes(nodes, NODES_MAX);
 	if (n < 0)
 		return scope_fail(err, n, "can't read /proc: %s",
 				  strerror(-n));
-	return scope_find_among(nodes, (size_t)n, name, ret_pid, err);
+	*ret_nodes = scope_take(nodes);
+	return n;
+}
+
+int scope_find_pid(const char *name, pid_t *ret_pid, struct scope_err *err)
+{
+	scope_autofree struct scope_found *nodes = NULL;
+	int r = parse_pid(name, ret_pid, err);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = list_all(&nodes, err);
+	return r < 0 ? r :
+		       scope_find_among(nodes, (size_t)r, name, ret_pid, err);
+}
+
+/* Do command lines leave open which one is meant? */
+static bool is_doubtful(const struct scope_found *nodes, size_t n,
+			const char *name)
+{
+	int best = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		int how = match(&nodes[i], name);
+
+		best = how > best ? how : best;
+	}
+	return n && best < 2 && !(best == 1 && n == 1);
+}
+
+/*
+ * Put the name that each has now in the place of that on its command line. The
+ * one that is called so, if there is one alone, stays open: it was read with
+ * more rights if it was the first.
+ */
+static void ask_names(struct scope_attacher *a, struct scope_found *nodes,
+		      size_t n, const char *name,
+		      struct scope_target **ret_target)
+{
+	scope_auto(scope_target) found = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		scope_auto(scope_target) t = NULL;
+
+		if (scope_target_open_by(a, nodes[i].pid, &t, NULL) < 0)
+			continue;
+		note_node(&nodes[i], scope_target_info(t)->node);
+		if (match(&nodes[i], name) < 2)
+			continue;
+		scope_target_free(found);
+		found = scope_take(t);
+	}
+	*ret_target = scope_take(found);
+}
+
+int scope_find_by(struct scope_attacher *a, const char *name, pid_t *ret_pid,
+		  struct scope_target **ret_target, struct scope_err *err)
+{
+	scope_autofree struct scope_found *nodes = NULL;
+	scope_auto(scope_target) t = NULL;
+	int n, r = parse_pid(name, ret_pid, err);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	n = list_all(&nodes, err);
+	if (n < 0)
+		return n;
+	if (name && is_doubtful(nodes, (size_t)n, name))
+		ask_names(a, nodes, (size_t)n, name, &t);
+	r = scope_find_among(nodes, (size_t)n, name, ret_pid, err);
+	if (r == 0 && t && scope_target_info(t)->pid == *ret_pid)
+		*ret_target = scope_take(t);
+	return r;
+}
+
+int scope_find_open(struct scope_attacher *a, const char *name,
+		    struct scope_target **ret_target, struct scope_err *err)
+{
+	struct scope_target *t = NULL;
+	pid_t pid = 0;
+	int r = scope_find_by(a, name, &pid, &t, err);
+
+	if (r == 0 && !t)
+		r = scope_target_open_by(a, pid, &t, err);
+	if (r == 0)
+		*ret_target = t;
+	return r;
 }

@@ -30,6 +30,18 @@ int scope_find_nodes(struct scope_found *out, size_t max);
  * err lists them. */
 int scope_find_pid(const char *name, pid_t *ret_pid, struct scope_err *err);
 
+/* The same; but where no node has the name on its command line, or only as a
+ * part of that, the names that nodes have now count, too: one may be taken at
+ * any time after the start (net_kernel:start/2). *ret_target: the node, where
+ * it was opened for that; else untouched. */
+struct scope_attacher;
+struct scope_target;
+int scope_find_by(struct scope_attacher *a, const char *name, pid_t *ret_pid,
+		  struct scope_target **ret_target, struct scope_err *err);
+/* The same, opened. */
+int scope_find_open(struct scope_attacher *a, const char *name,
+		    struct scope_target **ret_target, struct scope_err *err);
+
 /* The same with another root than /proc, and among given nodes: the parts of
  * the above. */
 int scope_find_nodes_in(const char *proc, struct scope_found *out, size_t max);

@@ -80,14 +80,37 @@ static int other_machine(struct scope_target *t, int fd, struct scope_err *err)
 						       "another machine's");
 }
 
+/* What is not ours to look into may be no node at all: the name of its process
+ * is told to everybody. */
+static int closed_to_us(struct scope_target *t, const struct scope_err *why,
+			struct scope_err *err)
+{
+	char comm[32];
+
+	if (scope_procfs_comm(t->info.pid, t->info.pid, comm, sizeof(comm)) <
+		    0 ||
+	    scope_find_is_beam_name(comm))
+		return scope_fail(err, -EPERM, "%s", why->text);
+	for (char *c = comm; *c; c++)
+		if ((unsigned char)*c < 0x20 || (unsigned char)*c > 0x7e)
+			*c = '?';
+	return scope_fail(err, -ENOEXEC,
+			  "PID %d is called %s, not beam.smp, and so is no "
+			  "BEAM; it is not ours to look into",
+			  (int)t->info.pid, comm);
+}
+
 /* All that takes a right to open. */
 static int open_it(struct scope_target *t, struct scope_err *err)
 {
+	struct scope_err why = { 0 };
 	struct scope_opened o;
-	int r = scope_attacher_open(t->attacher, t->info.pid, &o, err);
+	int r = scope_attacher_open(t->attacher, t->info.pid, &o, &why);
 
+	if (r == -EPERM)
+		return closed_to_us(t, &why, err);
 	if (r < 0)
-		return r;
+		return scope_fail(err, r, "%s", why.text);
 	t->is_open = true;
 	t->slot = o.slot;
 	t->pidfd = o.pidfd;
@@ -105,6 +128,17 @@ static int open_it(struct scope_target *t, struct scope_err *err)
 	return 0;
 }
 
+/* By the loader that the file names. */
+static bool uses_musl(const struct scope_target *t)
+{
+	static const char loader[] = "/ld-musl-";
+	uint64_t at;
+	size_t len;
+	const uint8_t *p = scope_elf_section(t->elf, ".interp", &len, &at);
+
+	return p && memmem(p, len, loader, sizeof(loader) - 1);
+}
+
 static int read_exe(struct scope_target *t, struct scope_err *err)
 {
 	int r = scope_elf_open(t->exefd, &t->elf);
@@ -117,6 +151,7 @@ static int read_exe(struct scope_target *t, struct scope_err *err)
 		return scope_fail(err, r, "can't read %s: %s", t->path,
 				  strerror(-r));
 	t->info.build_id = scope_elf_build_id(t->elf);
+	t->info.musl = uses_musl(t);
 	return 0;
 }
 

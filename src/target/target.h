@@ -40,6 +40,7 @@ struct scope_target_info {
 	const char *build_id; /* hex, or "" */
 	const char *symbols;  /* where names are from, for people; static */
 	bool jit;
+	bool musl; /* its C library */
 	bool hides_symbols; /* names are recovered: OTP 29 on, stripped */
 	bool has_build;	    /* there is a table of its build-id */
 	const struct scope_place *place; /* its container and so on */
