@@ -375,8 +375,14 @@ on_release() {
 
 # Workloads, by the compiler of the release that runs them.
 compile() {
-	local dir
+	local dir lock
 	[ ! -e "$compiled/.done" ] || return 0
+	exec {lock}>"$results/.compile"
+	flock "$lock" # another scenario may be about to
+	if [ -e "$compiled/.done" ]; then
+		exec {lock}>&-
+		return 0
+	fi
 	dir=$(mktemp -d "$root/tmp/scope-live.XXXXXX")
 	cp "$here"/erl/*.erl "$dir"
 	chroot "${root:-/}" env -i PATH=/usr/bin:/bin HOME=/tmp LANG=C.UTF-8 \
@@ -386,10 +392,53 @@ compile() {
 	cp "$dir"/*.beam "$compiled"
 	rm -rf "$dir"
 	: >"$compiled/.done"
+	exec {lock}>&-
+}
+
+# Whether a scenario has the machine to itself: it loads the node, or holds
+# something to a time limit.
+is_alone() { # NAME[@OTP]
+	local words=${alone//[[:space:]]/ }
+	[[ " $words " == *" ${1%@*} "* ]]
+}
+
+# begin NAME: run it beside the others, as many as there are processors.
+begin() {
+	end_until $(($(nproc) - 1))
+	since[$1]=${EPOCHREALTIME/./}
+	(one "$1") >"$results/$1.log" 2>&1 9>&- &
+	running[$!]=$1
+}
+
+# end_until N: wait until at most N run; say how the others ended.
+end_until() {
+	local pid name verdict log
+	while [ ${#running[@]} -gt "$1" ]; do
+		if wait -n -p pid "${!running[@]}"; then
+			passed=$((passed + 1)) verdict=ok
+		else
+			failed=$((failed + 1)) verdict=FAIL
+			bad+=("${running[$pid]}")
+		fi
+		name=${running[$pid]} log=$results/${running[$pid]}.log
+		unset "running[$pid]"
+		printf '%-28s %-4s %5d ms  %s\n' "$name" $verdict \
+			$(((${EPOCHREALTIME/./} - since[$name]) / 1000)) \
+			"$(grep -am 1 ' events, ' "$log")"
+		if [ $verdict = ok ]; then
+			rm -rf "${results:?}/$name" "$log"
+		else
+			tr -d '\000-\010' <"$log" | sed 's/^/    /' |
+				cut -c 1-600
+			mkdir -p "$results/$name"
+			mv "$log" "$results/$name/log"
+		fi
+	done
 }
 
 main() {
-	local all name want picked=() passed=0 failed=0 t0 bad=()
+	local all name want picked=() passed=0 failed=0 bad=()
+	local -A running=() since=()
 	all=$(scenarios)
 	if [ "${1-}" = -l ]; then
 		echo "$all"
@@ -436,24 +485,16 @@ main() {
 		roots[$o]=$dir
 	done <"$results/otp"
 
+	# Those beside us are deaf to Ctrl-C.
+	trap 'kill -TERM "${!running[@]}" 2>/dev/null; wait; exit 1' INT TERM
 	for name in "${picked[@]}"; do
-		t0=${EPOCHREALTIME/./}
-		if (one "$name") >"$results/log" 2>&1 9>&-; then
-			passed=$((passed + 1)) verdict=ok
-		else
-			failed=$((failed + 1)) verdict=FAIL
-			bad+=("$name")
-		fi
-		printf '%-28s %-4s %5d ms  %s\n' "$name" $verdict \
-			$(((${EPOCHREALTIME/./} - t0) / 1000)) \
-			"$(grep -am 1 ' events, ' "$results/log")"
-		if [ $verdict = ok ]; then
-			rm -rf "${results:?}/$name"
-		else
-			tr -d '\000-\010' <"$results/log" | sed 's/^/    /' |
-				cut -c 1-600
-			mv "$results/log" "$results/$name/log"
-		fi
+		is_alone "$name" || begin "$name"
+	done
+	end_until 0
+	for name in "${picked[@]}"; do
+		is_alone "$name" || continue
+		begin "$name"
+		end_until 0
 	done
 	[ $failed -eq 0 ] || echo "failed: ${bad[*]}"
 	echo "$passed passed, $failed failed"
