@@ -119,7 +119,7 @@ int on_attempt_return(struct scope_regs *ctx)
 	s->rec.msg.alias = a.dest;
 	copy_term(s, a.dest);
 	copy_term(s, a.msg);
-	finish(s);
+	finish(ctx, s);
 	return 0;
 }
 

@@ -80,7 +80,8 @@ static __always_inline void read_heap(u64 p, struct heap *h)
 	}
 }
 
-static __always_inline void gc_started(struct call *c, u64 pid)
+static __always_inline void gc_started(struct scope_regs *ctx, struct call *c,
+				       u64 pid)
 {
 	struct scratch *s;
 
@@ -95,7 +96,7 @@ static __always_inline void gc_started(struct call *c, u64 pid)
 	s->rec.gc.size_before = c->before.size;
 	s->rec.gc.need = c->a[2];
 	s->rec.gc.caller = c->a[3];
-	finish(s);
+	finish(ctx, s);
 }
 
 /* erl_process.h and erl_gc.h, the same in OTP 25 and 27. */
@@ -112,7 +113,8 @@ static __always_inline void gc_started(struct call *c, u64 pid)
  * check_for_possibly_long_gc). Where that can't be, the start is told at once;
  * else, with its own time, when the call is over; the collector waits for it.
  */
-static __always_inline void gc_entry(u64 p, struct call *c)
+static __always_inline void gc_entry(struct scope_regs *ctx, u64 p,
+				     struct call *c)
 {
 	const volatile struct scope_layout *l = &config.layout;
 	u64 esdp = word(p + l->p_scheduler_data), stack;
@@ -127,13 +129,13 @@ static __always_inline void gc_entry(u64 p, struct call *c)
 	stack = (word(p + l->p_hend) - word(p + l->p_stop)) / 8;
 	if (c->flags || (c->before.used + stack < LONG_GC_WORDS &&
 			 word(p + l->p_sig_qs + l->sq_len) == 0)) {
-		gc_started(c, word(p));
+		gc_started(ctx, c, word(p));
 		c->flags |= GC_STARTED;
 	}
 }
 
-static __always_inline void heap_resized(struct call *c, u64 pid, u64 block,
-					 u64 now)
+static __always_inline void heap_resized(struct scope_regs *ctx, struct call *c,
+					 u64 pid, u64 block, u64 now)
 {
 	struct scratch *s;
 
@@ -148,10 +150,10 @@ static __always_inline void heap_resized(struct call *c, u64 pid, u64 block,
 	s->rec.gc.size_after = block;
 	s->rec.gc.need = c->a[2];
 	s->rec.gc.caller = c->a[3];
-	finish(s);
+	finish(ctx, s);
 }
 
-static __always_inline void gc_return(struct call *c)
+static __always_inline void gc_return(struct scope_regs *ctx, struct call *c)
 {
 	u64 p = c->a[0], pid = word(p), now = bpf_ktime_get_ns();
 	struct heap h = {};
@@ -165,10 +167,10 @@ static __always_inline void gc_return(struct call *c)
 	     h.gen_gcs == c->before.gen_gcs))
 		return;
 	if (!(c->flags & GC_STARTED))
-		gc_started(c, pid);
+		gc_started(ctx, c, pid);
 	c->flags &= ~GC_STARTED;
 	if (h.block != c->before.block)
-		heap_resized(c, pid, h.block, now);
+		heap_resized(ctx, c, pid, h.block, now);
 	if (!wanted(SCOPE_KIND_GC_END))
 		return;
 	s = begin(SCOPE_KIND_GC_END, SCOPE_SITE_GC, now);
@@ -185,7 +187,7 @@ static __always_inline void gc_return(struct call *c)
 	s->rec.gc.pause_ns = now - c->ts;
 	s->rec.gc.need = c->a[2];
 	s->rec.gc.caller = c->a[3];
-	finish(s);
+	finish(ctx, s);
 }
 
 SEC("uprobe")
@@ -226,7 +228,7 @@ int on_call(struct scope_regs *ctx)
 		kind = wanted(SCOPE_KIND_GC_END) ? SCOPE_KIND_GC_END :
 						   SCOPE_KIND_HEAP_GROW;
 		c.a[3] = SCOPE_CALLER(ctx);
-		gc_entry(a1, &c);
+		gc_entry(ctx, a1, &c);
 		is_open = !(c.flags & GC_STARTED) && wanted(SCOPE_KIND_GC_START);
 		break;
 	case SCOPE_SITE_HIBERNATE:
@@ -277,7 +279,8 @@ static __always_inline u64 length(u64 list)
 	return (l.list & 0x3f) == 0x3b ? l.n : 256;
 }
 
-static __always_inline void spawned(struct call *c, u64 child)
+static __always_inline void spawned(struct scope_regs *ctx, struct call *c,
+				    u64 child)
 {
 	u64 parent = word(c->a[0]);
 	struct scratch *s;
@@ -298,13 +301,14 @@ static __always_inline void spawned(struct call *c, u64 child)
 	s->rec.spawn.args = c->a[3];
 	s->rec.spawn.arity = length(c->a[3]);
 	copy_term(s, c->a[3]);
-	finish(s);
+	finish(ctx, s);
 }
 
 /* The arguments lie where they are kept until it wakes: they have moved. With
  * hibernate/0 (arity 0) there are none, nor a function: it goes on where it
  * was. */
-static __always_inline void hibernated(struct call *c, u32 arity)
+static __always_inline void hibernated(struct scope_regs *ctx, struct call *c,
+				       u32 arity)
 {
 	const volatile struct scope_layout *l = &config.layout;
 	u64 p = c->a[0], regs = p + l->p_def_arg_reg;
@@ -331,11 +335,11 @@ static __always_inline void hibernated(struct call *c, u32 arity)
 	if (half(p + l->p_flags) & F_DIRTY_GC_HIBERNATE)
 		s->rec.flags |= SCOPE_F_PUT_OFF;
 	copy_term(s, s->rec.hibernate.args);
-	finish(s);
+	finish(ctx, s);
 }
 
-static __always_inline void named(struct call *c, u32 kind, u32 site, u64 pid,
-				  u64 name, u64 id)
+static __always_inline void named(struct scope_regs *ctx, struct call *c,
+				  u32 kind, u32 site, u64 pid, u64 name, u64 id)
 {
 	struct scratch *s;
 
@@ -346,7 +350,7 @@ static __always_inline void named(struct call *c, u32 kind, u32 site, u64 pid,
 	s->rec.pid = pid;
 	s->rec.reg.name = name;
 	s->rec.reg.id = id;
-	finish(s);
+	finish(ctx, s);
 }
 
 SEC("uprobe")
@@ -363,27 +367,27 @@ int on_return(struct scope_regs *ctx)
 	bpf_map_delete_elem(&calls, &key);
 	switch (site) {
 	case SCOPE_SITE_SPAWN:
-		spawned(&c, ret);
+		spawned(ctx, &c, ret);
 		break;
 	case SCOPE_SITE_REGISTER:
 		if ((u32)ret)
-			named(&c, SCOPE_KIND_PROC_REGISTER, site, word(c.a[0]),
-			      c.a[1], c.a[2]);
+			named(ctx, &c, SCOPE_KIND_PROC_REGISTER, site,
+			      word(c.a[0]), c.a[1], c.a[2]);
 		break;
 	case SCOPE_SITE_UNREGISTER:
 		if ((u32)ret && c.a[3])
-			named(&c, SCOPE_KIND_PROC_UNREGISTER, site,
+			named(ctx, &c, SCOPE_KIND_PROC_UNREGISTER, site,
 			      word(c.a[0]), c.a[3], 0);
 		break;
 	case SCOPE_SITE_GC:
-		gc_return(&c);
+		gc_return(ctx, &c);
 		break;
 	case SCOPE_SITE_HIBERNATE:
 		if ((u32)ret)
-			hibernated(&c, 3);
+			hibernated(ctx, &c, 3);
 		break;
 	case SCOPE_SITE_HIBERNATE_29:
-		hibernated(&c, (u32)c.a[2]);
+		hibernated(ctx, &c, (u32)c.a[2]);
 		break;
 	case SCOPE_SITE_PURGE:
 		/* Code is of no process. */
@@ -395,7 +399,7 @@ int on_return(struct scope_regs *ctx)
 			if (!s)
 				return 0;
 			s->rec.code.module = c.a[2];
-			finish(s);
+			finish(ctx, s);
 		}
 		break;
 	}

@@ -69,7 +69,7 @@ int on_code(struct scope_regs *ctx)
 		s->rec.code.functions = word(code);
 		s->rec.code.bytes = SCOPE_ARG2(ctx);
 	}
-	finish(s);
+	finish(ctx, s);
 	return 0;
 }
 

@@ -39,7 +39,7 @@ static __always_inline void dist_send(struct scope_regs *ctx)
 	s->rec.dist_out.fragments = word(ds + l->ds_fragments);
 	copy_control(s, s->rec.dist_out.ctl);
 	copy_term(s, s->rec.dist_out.msg);
-	finish(s);
+	finish(ctx, s);
 }
 
 struct fragments {
@@ -77,7 +77,7 @@ static __always_inline void dist_receive(struct scope_regs *ctx)
 	bpf_loop(FRAGMENTS_MAX, one_fragment, &f, 0);
 	s->rec.dist_in.bytes = f.left ? 0 : f.bytes;
 	copy_ext(s, edep);
-	finish(s);
+	finish(ctx, s);
 }
 
 SEC("uprobe")
@@ -95,8 +95,9 @@ int on_dist(struct scope_regs *ctx)
 	return 0;
 }
 
-static __always_inline void node_event(u32 kind, u32 site, u64 peer, u64 reason,
-				       u64 cid, u64 creation, u32 flags)
+static __always_inline void node_event(struct scope_regs *ctx, u32 kind,
+				       u32 site, u64 peer, u64 reason, u64 cid,
+				       u64 creation, u32 flags)
 {
 	u64 ts = bpf_ktime_get_ns();
 	struct scratch *s = begin(kind, site, ts);
@@ -109,7 +110,7 @@ static __always_inline void node_event(u32 kind, u32 site, u64 peer, u64 reason,
 	s->rec.node.cid = cid;
 	s->rec.node.creation = creation;
 	copy_control(s, reason);
-	finish(s);
+	finish(ctx, s);
 }
 
 static __always_inline u32 hidden(u64 dflags)
@@ -127,14 +128,14 @@ int on_node(struct scope_regs *ctx)
 	count_hit(SCOPE_GROUP_PROC);
 	switch (bpf_get_attach_cookie(ctx)) {
 	case SCOPE_SITE_CONNECTED:
-		node_event(SCOPE_KIND_DIST_NODE_UP, SCOPE_SITE_CONNECTED,
+		node_event(ctx, SCOPE_KIND_DIST_NODE_UP, SCOPE_SITE_CONNECTED,
 			   word(a + l->de_sysname), 0, b, 0,
 			   hidden(SCOPE_ARG3(ctx)));
 		break;
 	case SCOPE_SITE_NET_EXITS:
 		/* Of this node's own entry: the connections follow. */
 		if (a != word(config.this_dist_entry))
-			node_event(SCOPE_KIND_DIST_NODE_DOWN,
+			node_event(ctx, SCOPE_KIND_DIST_NODE_DOWN,
 				   SCOPE_SITE_NET_EXITS,
 				   word(a + l->de_sysname), b,
 				   word(a + l->de_cid), 0,
@@ -142,7 +143,7 @@ int on_node(struct scope_regs *ctx)
 		break;
 	case SCOPE_SITE_THIS_NODE:
 		/* Without a creation it is nonode@nohost again. */
-		node_event((u32)b ? SCOPE_KIND_DIST_NODE_UP :
+		node_event(ctx, (u32)b ? SCOPE_KIND_DIST_NODE_UP :
 				    SCOPE_KIND_DIST_NODE_DOWN,
 			   SCOPE_SITE_THIS_NODE, a, 0, 0, (u32)b, SCOPE_F_SELF);
 		break;

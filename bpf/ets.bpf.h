@@ -81,7 +81,7 @@ static __always_inline int ets_call(struct scope_regs *ctx, u32 site)
 	}
 	if ((a[0] & 3) == 2 && takes != SCOPE_ETS_REST)
 		ref_words(s, a[0]);
-	finish(s);
+	finish(ctx, s);
 	return 0;
 }
 
@@ -179,7 +179,7 @@ int on_ets_new_return(struct scope_regs *ctx)
 	s->rec.ets.key = c.a[1];
 	if ((ret & 3) == 2)
 		ref_words(s, ret);
-	finish(s);
+	finish(ctx, s);
 	return 0;
 }
 

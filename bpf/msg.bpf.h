@@ -55,8 +55,8 @@ static __always_inline int is_gone(struct scratch *s)
 }
 
 /* Report one enqueued message. */
-static __always_inline void send_one(u64 rcvr, u64 mp, u64 msg, u64 from,
-				     u32 site)
+static __always_inline void send_one(struct scope_regs *ctx, u64 rcvr, u64 mp,
+				     u64 msg, u64 from, u32 site)
 {
 	u64 ts = bpf_ktime_get_ns(), pid = is_pid(from) ? from : 0;
 	struct scratch *s;
@@ -93,7 +93,7 @@ static __always_inline void send_one(u64 rcvr, u64 mp, u64 msg, u64 from,
 		copy_term(s, msg);
 	else if (site != SCOPE_SITE_QUEUE_TAIL)
 		s->rec.flags |= SCOPE_F_DIST;
-	finish(s);
+	finish(ctx, s);
 }
 
 /* Is there such a process, and is it not ending? With pixdata (OTP 26 on). */
@@ -106,7 +106,8 @@ static __always_inline int is_there(u64 pid)
 		 (PSFLG_EXITING | PSFLG_FREE));
 }
 
-static __always_inline void send_alias(struct scope_regs *ctx)
+/* In a frame of its own: see on_send_tail. */
+static __noinline int send_alias(struct scope_regs *ctx)
 {
 	u64 from = SCOPE_ARG2(ctx), alias = SCOPE_ARG3(ctx);
 	u64 msg = SCOPE_ARG4(ctx), ts = bpf_ktime_get_ns();
@@ -116,7 +117,7 @@ static __always_inline void send_alias(struct scope_regs *ctx)
 	/* OTP 29 sends messages with priority this way, to a pid too. */
 	if (is_pid(alias)) {
 		if (!is_there(alias))
-			return;
+			return 0;
 		alias = 0;
 	} else {
 		to = word((alias & ~7ull) + config.layout.ref_pid);
@@ -124,11 +125,11 @@ static __always_inline void send_alias(struct scope_regs *ctx)
 
 	if (!in_set(pid, to)) {
 		count_hit(SCOPE_GROUP_SEND);
-		return;
+		return 0;
 	}
 	s = begin(SCOPE_KIND_MSG_SEND, SCOPE_SITE_ALIAS, ts);
 	if (!s)
-		return;
+		return 0;
 	s->rec.pid = pid;
 	if (alias)
 		s->rec.flags |= SCOPE_F_ALIAS;
@@ -138,14 +139,16 @@ static __always_inline void send_alias(struct scope_regs *ctx)
 	s->rec.msg.alias = alias;
 	copy_term(s, msg);
 	copy_term(s, alias);
-	finish(s);
+	finish(ctx, s);
+	return 0;
 }
 
 /* A message from another node, in external format. Global, so that it is
  * verified once. */
-__noinline int send_dist(u64 to, u64 edep, u64 from, u64 alias, u32 site)
+__noinline int send_dist(struct scope_regs *ctx, u64 to, u64 edep, u64 from,
+			 u64 alias)
 {
-	u64 ts = bpf_ktime_get_ns();
+	u64 ts = bpf_ktime_get_ns(), site = bpf_get_attach_cookie(ctx);
 	struct scratch *s;
 
 	if (!in_set(0, to)) {
@@ -166,11 +169,12 @@ __noinline int send_dist(u64 to, u64 edep, u64 from, u64 alias, u32 site)
 	copy_control(s, alias);
 	if (config.term_words)
 		copy_ext(s, edep);
-	finish(s);
+	finish(ctx, s);
 	return 0;
 }
 
 struct batch {
+	struct scope_regs *ctx;
 	u64 rcvr, mp, from, left;
 	u32 site;
 };
@@ -189,8 +193,8 @@ static long batch_one(u32 i, void *ctx)
 		return 1;
 	}
 	if (!is_signal(m.term)) {
-		send_one(b->rcvr, b->mp, m.term, b->from ? b->from : m.from,
-			 b->site);
+		send_one(b->ctx, b->rcvr, b->mp, m.term,
+			 b->from ? b->from : m.from, b->site);
 		b->left--;
 	}
 	b->mp = m.next;
@@ -199,14 +203,16 @@ static long batch_one(u32 i, void *ctx)
 
 /* Global, so that what it keeps on the stack is not the caller's: see
  * on_send_tail. */
-__noinline int send_batch(u64 rcvr, u64 first, u64 from, u64 len, u32 site)
+__noinline int send_batch(struct scope_regs *ctx, u64 rcvr, u64 first, u64 from,
+			  u64 len)
 {
 	struct batch b = {
+		.ctx = ctx,
 		.rcvr = rcvr,
 		.mp = first,
 		.from = from,
 		.left = len,
-		.site = site,
+		.site = bpf_get_attach_cookie(ctx),
 	};
 
 	bpf_loop(BATCH_MAX, batch_one, &b, 0);
@@ -239,21 +245,20 @@ int on_send_tail(struct scope_regs *ctx)
 	u64 mp = SCOPE_ARG4(ctx), last = SCOPE_ARG5(ctx), term = 0;
 
 	if (last != mp + config.layout.m_next) {
-		send_batch(rcvr, mp, from, SCOPE_ARG6(ctx),
-			   SCOPE_SITE_QUEUE_TAIL);
+		send_batch(ctx, rcvr, mp, from, SCOPE_ARG6(ctx));
 		return 0;
 	}
 	/* What it is serves to show it, and to find its receive. */
 	if (config.term_words || wanted(SCOPE_KIND_MSG_RECEIVE))
 		term = word(mp + config.layout.m_term);
-	send_one(rcvr, mp, term, from, SCOPE_SITE_QUEUE_TAIL);
+	send_one(ctx, rcvr, mp, term, from, SCOPE_SITE_QUEUE_TAIL);
 	return 0;
 }
 
 SEC("uprobe")
 int on_send_message(struct scope_regs *ctx)
 {
-	send_one(SCOPE_ARG1(ctx), SCOPE_ARG3(ctx), SCOPE_ARG4(ctx),
+	send_one(ctx, SCOPE_ARG1(ctx), SCOPE_ARG3(ctx), SCOPE_ARG4(ctx),
 		 SCOPE_ARG5(ctx), SCOPE_SITE_QUEUE_MESSAGE);
 	return 0;
 }
@@ -261,22 +266,25 @@ int on_send_message(struct scope_regs *ctx)
 SEC("uprobe")
 int on_send_proc(struct scope_regs *ctx)
 {
-	send_one(SCOPE_ARG2(ctx), SCOPE_ARG4(ctx), SCOPE_ARG5(ctx),
+	send_one(ctx, SCOPE_ARG2(ctx), SCOPE_ARG4(ctx), SCOPE_ARG5(ctx),
 		 word(SCOPE_ARG1(ctx)), SCOPE_SITE_QUEUE_PROC);
 	return 0;
 }
 
-/* OTP 23: the sender is in the message. */
-static __always_inline void send_tail_23(struct scope_regs *ctx)
+/* OTP 23: the sender is in the message. 0: it is more than one message, or
+ * something else. In a frame of its own, as above. */
+static __noinline int send_tail_23(struct scope_regs *ctx)
 {
-	u64 rcvr = SCOPE_ARG1(ctx), mp = SCOPE_ARG3(ctx);
-	u64 len = SCOPE_ARG5(ctx), term = word(mp + config.layout.m_term);
+	u64 rcvr = SCOPE_ARG1(ctx), mp = SCOPE_ARG3(ctx), term;
 
-	if (len == 1 && !is_signal(term))
-		send_one(rcvr, mp, term, word(mp + config.layout.m_from),
-			 SCOPE_SITE_QUEUE_TAIL_23);
-	else
-		send_batch(rcvr, mp, 0, len, SCOPE_SITE_QUEUE_TAIL_23);
+	if (SCOPE_ARG5(ctx) != 1)
+		return 0;
+	term = word(mp + config.layout.m_term);
+	if (is_signal(term))
+		return 0;
+	send_one(ctx, rcvr, mp, term, word(mp + config.layout.m_from),
+		 SCOPE_SITE_QUEUE_TAIL_23);
+	return 1;
 }
 
 SEC("uprobe")
@@ -284,18 +292,19 @@ int on_send(struct scope_regs *ctx)
 {
 	switch (bpf_get_attach_cookie(ctx)) {
 	case SCOPE_SITE_QUEUE_TAIL_23:
-		send_tail_23(ctx);
+		if (!send_tail_23(ctx))
+			send_batch(ctx, SCOPE_ARG1(ctx), SCOPE_ARG3(ctx), 0,
+				   SCOPE_ARG5(ctx));
 		break;
 	case SCOPE_SITE_QUEUE_PROCS:
-		send_batch(SCOPE_ARG2(ctx), SCOPE_ARG4(ctx),
-			   word(SCOPE_ARG1(ctx)), SCOPE_ARG6(ctx),
-			   SCOPE_SITE_QUEUE_PROCS);
+		send_batch(ctx, SCOPE_ARG2(ctx), SCOPE_ARG4(ctx),
+			   word(SCOPE_ARG1(ctx)), SCOPE_ARG6(ctx));
 		break;
 	case SCOPE_SITE_QUEUE_DIST:
 		if (!(half(SCOPE_ARG1(ctx) + config.layout.p_state) &
 		      (PSFLG_EXITING | PSFLG_FREE)))
-			send_dist(word(SCOPE_ARG1(ctx)), SCOPE_ARG3(ctx),
-				  SCOPE_ARG6(ctx), 0, SCOPE_SITE_QUEUE_DIST);
+			send_dist(ctx, word(SCOPE_ARG1(ctx)), SCOPE_ARG3(ctx),
+				  SCOPE_ARG6(ctx), 0);
 		break;
 	case SCOPE_SITE_ALIAS_DIST: {
 		u64 to = SCOPE_ARG2(ctx), alias = 0;
@@ -307,8 +316,7 @@ int on_send(struct scope_regs *ctx)
 		} else if (!is_there(to)) {
 			break;
 		}
-		send_dist(to, SCOPE_ARG3(ctx), SCOPE_ARG1(ctx), alias,
-			  SCOPE_SITE_ALIAS_DIST);
+		send_dist(ctx, to, SCOPE_ARG3(ctx), SCOPE_ARG1(ctx), alias);
 		break;
 	}
 	case SCOPE_SITE_ALIAS:
@@ -331,7 +339,8 @@ static __noinline int read_message(struct scratch *s, u64 mp)
 
 /* A message that a process took: the one at mp, or, 0, that which its queue's
  * save pointer is at, and which is still in the queue. */
-static __always_inline int received(u64 c_p, u64 mp, u32 site)
+static __always_inline int received(struct scope_regs *ctx, u64 c_p, u64 mp,
+				    u32 site)
 {
 	const volatile struct scope_layout *l = &config.layout;
 	u64 ts = bpf_ktime_get_ns(), pid, from, at, left, rest;
@@ -382,7 +391,7 @@ static __always_inline int received(u64 c_p, u64 mp, u32 site)
 	    !of_process(s, l->p_sig_inq + l->si_first))
 		s->rec.flags |= SCOPE_F_LAST;
 	copy_term(s, s->message.term);
-	finish(s);
+	finish(ctx, s);
 	return 0;
 unread:
 	give_back(s);
@@ -395,7 +404,7 @@ unread:
 SEC("uprobe")
 int on_receive(struct scope_regs *ctx)
 {
-	return received(SCOPE_ARG1(ctx), 0, SCOPE_SITE_RECEIVE);
+	return received(ctx, SCOPE_ARG1(ctx), 0, SCOPE_SITE_RECEIVE);
 }
 
 /* The interpreter's instruction calls erts_save_message_in_proc with the
@@ -403,7 +412,7 @@ int on_receive(struct scope_regs *ctx)
 SEC("uprobe")
 int on_receive_saved(struct scope_regs *ctx)
 {
-	return received(SCOPE_ARG1(ctx), SCOPE_ARG2(ctx),
+	return received(ctx, SCOPE_ARG1(ctx), SCOPE_ARG2(ctx),
 			SCOPE_SITE_SAVE_MESSAGE);
 }
 

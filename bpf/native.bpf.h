@@ -86,7 +86,7 @@ static __always_inline int native_done(struct scope_regs *ctx)
 		s->rec.call.function = n->function;
 		s->rec.call.arity = n->arity;
 		s->rec.call.duration_ns = now - n->ts;
-		finish(s);
+		finish(ctx, s);
 	}
 	(void)bpf_map_delete_elem(&natives, &key);
 	return 0;

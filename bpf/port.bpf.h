@@ -203,7 +203,8 @@ static __always_inline void remote_words(struct scratch *s, u64 id, u64 prt)
 		*to = 0;
 }
 
-static __always_inline void port_opened(u64 site, struct port_call *c, u64 prt)
+static __always_inline void port_opened(struct scope_regs *ctx, u64 site,
+					struct port_call *c, u64 prt)
 {
 	const volatile struct scope_layout *l = &config.layout;
 	u64 id = word(prt), pid = c->a[0];
@@ -224,10 +225,11 @@ static __always_inline void port_opened(u64 site, struct port_call *c, u64 prt)
 	if (config.term_words)
 		text_words(s, word(prt + l->port_name), SCOPE_PORT_NAME_WORDS);
 	remote_words(s, id, prt);
-	finish(s);
+	finish(ctx, s);
 }
 
-static __always_inline void port_closed(struct port_call *c)
+static __always_inline void port_closed(struct scope_regs *ctx,
+					struct port_call *c)
 {
 	u64 from = c->a[1];
 	struct scratch *s;
@@ -243,10 +245,11 @@ static __always_inline void port_closed(struct port_call *c)
 	s->rec.port.to = from;
 	s->rec.port.data = c->a[2];
 	copy_term(s, c->a[2]);
-	finish(s);
+	finish(ctx, s);
 }
 
-static __always_inline void port_commanded(struct port_call *c, u32 result)
+static __always_inline void port_commanded(struct scope_regs *ctx,
+					   struct port_call *c, u32 result)
 {
 	u64 pid = c->a[0], prt = c->a[1], data = c->a[2];
 	struct scratch *s;
@@ -267,7 +270,7 @@ static __always_inline void port_commanded(struct port_call *c, u32 result)
 	s->rec.port.data = data;
 	copy_term(s, data);
 	remote_words(s, s->rec.port.port, prt);
-	finish(s);
+	finish(ctx, s);
 }
 
 SEC("uprobe")
@@ -324,14 +327,14 @@ int on_port_return(struct scope_regs *ctx)
 	switch (site) {
 	case SCOPE_SITE_PORT_OPEN:
 	case SCOPE_SITE_PORT_CREATE:
-		port_opened(site, &c, ret);
+		port_opened(ctx, site, &c, ret);
 		break;
 	case SCOPE_SITE_PORT_CLOSE:
 		if ((u32)ret)
-			port_closed(&c);
+			port_closed(ctx, &c);
 		break;
 	case SCOPE_SITE_PORT_COMMAND:
-		port_commanded(&c, (u32)ret);
+		port_commanded(ctx, &c, (u32)ret);
 		break;
 	}
 	return 0;
@@ -361,7 +364,7 @@ static __always_inline void controlled(struct scope_regs *ctx, u64 site)
 	s->rec.port.data = data;
 	copy_term(s, data);
 	remote_words(s, s->rec.port.port, prt);
-	finish(s);
+	finish(ctx, s);
 }
 
 /* ---- from drivers ------------------------------------------------------------- */
@@ -435,7 +438,7 @@ static __always_inline void put_in(struct scope_regs *ctx, u64 site)
 		spec_words(s, SCOPE_ARG3(ctx), (u32)SCOPE_ARG4(ctx));
 	}
 	remote_words(s, id, prt);
-	finish(s);
+	finish(ctx, s);
 }
 
 static __always_inline u16 be16(u64 addr)
@@ -502,7 +505,7 @@ static __always_inline void put_out(struct scope_regs *ctx, u64 site)
 			*to = 0;
 	}
 	remote_words(s, id, prt);
-	finish(s);
+	finish(ctx, s);
 }
 
 SEC("uprobe")

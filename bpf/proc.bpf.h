@@ -57,10 +57,11 @@ static __always_inline void exits(struct scope_regs *ctx)
 	/* Where it only serves the table of processes, that it ended is all. */
 	if (wanted(SCOPE_KIND_PROC_EXIT))
 		copy_term(s, SCOPE_ARG2(ctx));
-	finish(s);
+	finish(ctx, s);
 }
 
-static __always_inline void exit_signal(u64 from, u64 to, u64 reason, u32 site)
+static __always_inline void exit_signal(struct scope_regs *ctx, u64 from,
+					u64 to, u64 reason, u32 site)
 {
 	u64 ts = bpf_ktime_get_ns();
 	struct scratch *s;
@@ -79,12 +80,13 @@ static __always_inline void exit_signal(u64 from, u64 to, u64 reason, u32 site)
 	s->rec.exit_signal.from = from;
 	copy_term(s, reason);
 	copy_term(s, from);
-	finish(s);
+	finish(ctx, s);
 }
 
 /* link unlink monitor demonitor down */
-static __always_inline void linked(u32 kind, u32 site, u64 pid, u64 to, u64 ref,
-				   u64 reason, u32 type)
+static __always_inline void linked(struct scope_regs *ctx, u32 kind, u32 site,
+				   u64 pid, u64 to, u64 ref, u64 reason,
+				   u32 type)
 {
 	u64 ts = bpf_ktime_get_ns();
 	struct scratch *s;
@@ -107,7 +109,7 @@ static __always_inline void linked(u32 kind, u32 site, u64 pid, u64 to, u64 ref,
 	copy_term(s, ref);
 	copy_term(s, to);
 	copy_term(s, reason);
-	finish(s);
+	finish(ctx, s);
 }
 
 /* The reference of a monitor, from the node that is in the hash or list. */
@@ -226,11 +228,11 @@ int on_proc(struct scope_regs *ctx)
 		exits(ctx);
 		break;
 	case SCOPE_SITE_EXIT_SIGNAL:
-		exit_signal(SCOPE_ARG2(ctx), SCOPE_ARG3(ctx), SCOPE_ARG4(ctx),
-			    SCOPE_SITE_EXIT_SIGNAL);
+		exit_signal(ctx, SCOPE_ARG2(ctx), SCOPE_ARG3(ctx),
+			    SCOPE_ARG4(ctx), SCOPE_SITE_EXIT_SIGNAL);
 		break;
 	case SCOPE_SITE_LINK_EXIT:
-		exit_signal(SCOPE_ARG2(ctx),
+		exit_signal(ctx, SCOPE_ARG2(ctx),
 			    word(SCOPE_ARG3(ctx) + l->ml_other),
 			    SCOPE_ARG4(ctx), SCOPE_SITE_LINK_EXIT);
 		break;
@@ -287,8 +289,9 @@ int on_link(struct scope_regs *ctx)
 	if (!t.mon && (!is_pid(t.pid) || !is_pid(t.to)))
 		return 0;
 	if (t.kind)
-		linked(t.kind, site, t.pid, t.to, t.mon ? monitor_ref(t.mon) : 0,
-		       t.reason, t.kind == SCOPE_KIND_PROC_DOWN ? t.type : 0);
+		linked(ctx, t.kind, site, t.pid, t.to,
+		       t.mon ? monitor_ref(t.mon) : 0, t.reason,
+		       t.kind == SCOPE_KIND_PROC_DOWN ? t.type : 0);
 	return 0;
 }
 

@@ -50,7 +50,8 @@ static __always_inline void where(struct scratch *s, u64 p)
 		s->rec.sched.i = word(p + l->p_i);
 }
 
-static __always_inline void sched_out(u64 esdp, u64 p, int calls, u64 now)
+static __always_inline void sched_out(struct scope_regs *ctx, u64 esdp, u64 p,
+				      int calls, u64 now)
 {
 	const volatile struct scope_layout *l = &config.layout;
 	u64 pid = word(p), in = 0;
@@ -95,10 +96,10 @@ static __always_inline void sched_out(u64 esdp, u64 p, int calls, u64 now)
 	s->rec.sched.reductions = calls - (int)half(esdp + l->s_virtual_reds);
 	if (!(state & PSFLG_EXITING))
 		where(s, p);
-	finish(s);
+	finish(ctx, s);
 }
 
-static __always_inline void sched_in(u64 p, u64 now)
+static __always_inline void sched_in(struct scope_regs *ctx, u64 p, u64 now)
 {
 	u64 pid = word(p), since = 0;
 	struct scratch *s;
@@ -129,7 +130,7 @@ static __always_inline void sched_in(u64 p, u64 now)
 		s->rec.sched.ns = now - since;
 	}
 	where(s, p);
-	finish(s);
+	finish(ctx, s);
 }
 
 /* The process is put into a queue. Whoever says so first did it. */
@@ -156,7 +157,7 @@ int on_sched(struct scope_regs *ctx)
 	switch (bpf_get_attach_cookie(ctx)) {
 	case SCOPE_SITE_SCHEDULE:
 		if (SCOPE_ARG2(ctx))
-			sched_out(SCOPE_ARG1(ctx), SCOPE_ARG2(ctx),
+			sched_out(ctx, SCOPE_ARG1(ctx), SCOPE_ARG2(ctx),
 				  (int)SCOPE_ARG3(ctx), now);
 		break;
 	case SCOPE_SITE_RUNNABLE:
@@ -181,7 +182,7 @@ int on_sched_return(struct scope_regs *ctx)
 	count_hit(SCOPE_GROUP_SCHED);
 	switch (bpf_get_attach_cookie(ctx)) {
 	case SCOPE_SITE_SCHEDULE:
-		sched_in(ret, now);
+		sched_in(ctx, ret, now);
 		break;
 	case SCOPE_SITE_SPAWNED:
 		/* It may run already. */

@@ -108,7 +108,8 @@ int on_timer_call(struct scope_regs *ctx)
 	return 0;
 }
 
-static __always_inline void timer_started(u64 site, struct bif_call *c, u64 ref)
+static __always_inline void timer_started(struct scope_regs *ctx, u64 site,
+					  struct bif_call *c, u64 ref)
 {
 	u64 a[4] = {};
 	struct scratch *s;
@@ -132,10 +133,11 @@ static __always_inline void timer_started(u64 site, struct bif_call *c, u64 ref)
 	s->rec.timer.msg = a[2];
 	copy_term(s, a[2]);
 	ref_words(s, ref);
-	finish(s);
+	finish(ctx, s);
 }
 
-static __always_inline void timer_canceled(u64 site, struct bif_call *c, u64 ret)
+static __always_inline void timer_canceled(struct scope_regs *ctx, u64 site,
+					   struct bif_call *c, u64 ret)
 {
 	u64 ref = word(c->a[1]);
 	struct scratch *s;
@@ -152,7 +154,7 @@ static __always_inline void timer_canceled(u64 site, struct bif_call *c, u64 ret
 	s->rec.timer.ref = ref;
 	s->rec.timer.result = ret;
 	ref_words(s, ref);
-	finish(s);
+	finish(ctx, s);
 }
 
 SEC("uprobe")
@@ -165,9 +167,9 @@ int on_timer_return(struct scope_regs *ctx)
 	if (!bif_returned(site, &c))
 		return 0;
 	if (site >= SCOPE_SITE_CANCEL_TIMER_1)
-		timer_canceled(site, &c, SCOPE_RET(ctx));
+		timer_canceled(ctx, site, &c, SCOPE_RET(ctx));
 	else
-		timer_started(site, &c, SCOPE_RET(ctx));
+		timer_started(ctx, site, &c, SCOPE_RET(ctx));
 	return 0;
 }
 
@@ -183,7 +185,7 @@ struct timer_numbers {
 	u32 state, refn[3];
 };
 
-static __always_inline void timer_fired(u64 tmr)
+static __always_inline void timer_fired(struct scope_regs *ctx, u64 tmr)
 {
 	u64 ts = bpf_ktime_get_ns(), to = word(tmr + TM_RECEIVER);
 	struct timer_numbers n = {};
@@ -219,7 +221,7 @@ static __always_inline void timer_fired(u64 tmr)
 		append(s, addr, 3);
 		s->rec.timer.ref = addr | 2;
 	}
-	finish(s);
+	finish(ctx, s);
 }
 
 SEC("uprobe")
@@ -230,7 +232,7 @@ int on_timer(struct scope_regs *ctx)
 
 	count_hit(SCOPE_GROUP_TIMER);
 	if (site == SCOPE_SITE_TIMER_FIRED) {
-		timer_fired(SCOPE_ARG2(ctx));
+		timer_fired(ctx, SCOPE_ARG2(ctx));
 		return 0;
 	}
 	pid = word(SCOPE_ARG1(ctx));
@@ -243,7 +245,7 @@ int on_timer(struct scope_regs *ctx)
 	s->rec.timer.time = SCOPE_ARG2(ctx);
 	if (site == SCOPE_SITE_RECEIVE_TIMER_23) /* as the others' terms */
 		s->rec.timer.time = s->rec.timer.time << 4 | 0xf;
-	finish(s);
+	finish(ctx, s);
 	return 0;
 }
 

@@ -284,7 +284,7 @@ int on_usdt(struct scope_regs *ctx)
 	if (u->flags & SCOPE_USDT_CLOSES)
 		s->rec.gc.pause_ns = usdt_passed(ts);
 	count_emitted(u->kind);
-	finish(s);
+	finish(ctx, s);
 	return 0;
 }
 

@@ -3,9 +3,10 @@
  * emit: configuration, counters, scratch space and the way out of the kernel.
  *
  * A record is built in scratch space and leaves through one copy into the ring
- * of its CPU, never waking the reader (a wake-up costs the target ten times
- * the trap). Uprobe programs can be preempted on some kernels, so the scratch
- * of a CPU is several slots, each taken with a compare-and-exchange.
+ * or perf buffer of its CPU, never waking the reader (a wake-up costs the
+ * target ten times the trap). Uprobe programs can be preempted on some kernels,
+ * so the scratch of a CPU is several slots, each taken with a
+ * compare-and-exchange.
  */
 #ifndef SCOPE_BPF_EMIT_H
 #define SCOPE_BPF_EMIT_H
@@ -91,6 +92,13 @@ struct {
 	__type(key, u32);
 	__array(values, struct ring);
 } rings SEC(".maps");
+
+/* In place of the rings: one perf buffer a CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+	__uint(key_size, sizeof(u32));
+	__uint(value_size, sizeof(u32));
+} perf_buffers SEC(".maps");
 
 /* The processes to report, by their pid's Eterm, where config.filter is set. */
 struct {
@@ -253,11 +261,29 @@ static __always_inline u32 thread_id(void)
 	return ns.pid;
 }
 
-static __always_inline void finish(struct scratch *s)
+/* Into the ring of this CPU, or its perf buffer: which is known when the
+ * program is loaded, so that no time is spent on it. Not 0: there was no room.
+ */
+static __always_inline long put(struct scope_regs *ctx, struct scratch *s,
+				u32 cpu, u32 len)
+{
+	u32 at = cpu;
+	void *ring;
+
+	if (config.transport == SCOPE_TRANSPORT_PERF)
+		return bpf_perf_event_output(ctx, &perf_buffers,
+					     BPF_F_CURRENT_CPU, &s->rec, len);
+	if (at >= config.nrings)
+		at %= config.nrings ? config.nrings : 1;
+	ring = bpf_map_lookup_elem(&rings, &at);
+	return !ring ||
+	       bpf_ringbuf_output(ring, &s->rec, len, BPF_RB_NO_WAKEUP);
+}
+
+static __always_inline void finish(struct scope_regs *ctx, struct scratch *s)
 {
 	u32 cpu = bpf_get_smp_processor_id();
-	u32 n = s->n, nsegs = s->nsegs, len, at;
-	void *ring;
+	u32 n = s->n, nsegs = s->nsegs, len;
 
 	if (n > SCOPE_WORDS_MAX)
 		n = SCOPE_WORDS_MAX;
@@ -277,14 +303,10 @@ static __always_inline void finish(struct scratch *s)
 	s->rec.nwords = n;
 	s->rec.nsegs = nsegs;
 	s->rec.flags |= s->flags;
-	at = cpu;
-	if (at >= config.nrings)
-		at %= config.nrings ? config.nrings : 1;
-	ring = bpf_map_lookup_elem(&rings, &at);
 	barrier_var(len);
 	if (len > SCOPE_REC_MAX)
 		len = SCOPE_REC_MAX;
-	if (!ring || bpf_ringbuf_output(ring, &s->rec, len, BPF_RB_NO_WAKEUP))
+	if (put(ctx, s, cpu, len))
 		count_lost(s->rec.kind, SCOPE_LOSS_RING);
 	give_back(s);
 }

@@ -18,6 +18,11 @@ typedef __u16 u16;
 typedef __u32 u32;
 typedef __u64 u64;
 
+/* The kernel takes a program's context in a global function by these names
+ * alone: older ones by that of the struct, newer ones by the typedef. */
+#define scope_regs pt_regs
+typedef struct pt_regs bpf_user_pt_regs_t;
+
 #if defined(__TARGET_ARCH_x86)
 struct scope_regs {
 	u64 r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di;

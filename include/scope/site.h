@@ -204,6 +204,13 @@ enum scope_group {
 	SCOPE_GROUP_MAX,
 };
 
+/* How records get from the programs to the collector. */
+enum scope_transport {
+	SCOPE_TRANSPORT_AUTO, /* rings where the kernel has them */
+	SCOPE_TRANSPORT_RING, /* BPF ring buffers: Linux 5.8 */
+	SCOPE_TRANSPORT_PERF, /* a perf buffer for each CPU */
+};
+
 /* Fixed before the programs are loaded; their .rodata. */
 struct scope_bpf_config {
 	struct scope_layout layout;
@@ -211,7 +218,7 @@ struct scope_bpf_config {
 	__u32 term_words; /* budget of one event's terms; 0: no contents */
 	__u32 nrings;	  /* rings in use; a CPU writes to ring cpu % nrings */
 	__u32 filter;	  /* 1: only processes in the set */
-	__u32 pad0;
+	__u32 transport;  /* enum scope_transport; chosen by who loads */
 	__u64 am_complete; /* atom `complete`, for SCOPE_SITE_PURGE */
 	__u64 am_true;
 	__u64 am_abs, am_async; /* for options of timers */

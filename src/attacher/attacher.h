@@ -68,13 +68,21 @@ int scope_attacher_read(struct scope_attacher *a, unsigned slot,
 struct scope_loaded {
 	unsigned ncpus;
 	bool multi; /* multi-uprobe links */
+	enum scope_transport transport; /* RING or PERF */
 	int counters, control; /* maps, owned by the caller */
-	int rings[SCOPE_RINGS_MAX]; /* the same, as many as were asked for */
+	/* RING: the same, as many as were asked for */
+	int rings[SCOPE_RINGS_MAX];
 };
 /* m: all but its head. -EPERM, -ENOTSUP with words. */
 int scope_attacher_load(struct scope_attacher *a, unsigned slot,
 			struct scope_msg_load *m,
 			struct scope_loaded *ret_loaded, struct scope_err *err);
+/* PERF: the perf events of all `ncpus`, owned by the caller; -1: no such CPU.
+ * Once after each load. */
+int scope_attacher_perf(struct scope_attacher *a, unsigned slot, unsigned ncpus,
+			int *ret_fds, struct scope_err *err);
+/* Whether this kernel has BPF ring buffers; needs the rights to ask it. */
+bool scope_load_has_rings(void);
 /* m: all but its head. On failure *ret_site is the site that was refused. */
 int scope_attacher_attach(struct scope_attacher *a, unsigned slot,
 			  struct scope_msg_attach *m, size_t *ret_site);

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "attacher/child.h"
@@ -51,6 +52,19 @@ static void drop_rest(void)
 		_exit(1);
 }
 
+/* What perf buffers lock beyond what each user may is counted against this
+ * limit, of who maps them: that is us, with no right to exceed it. */
+static void lift_memlock(void)
+{
+	struct rlimit lim = { RLIM_INFINITY, RLIM_INFINITY };
+
+	if (setrlimit(RLIMIT_MEMLOCK, &lim) == 0 ||
+	    getrlimit(RLIMIT_MEMLOCK, &lim) < 0)
+		return;
+	lim.rlim_cur = lim.rlim_max;
+	(void)setrlimit(RLIMIT_MEMLOCK, &lim);
+}
+
 static void serve(int fd, void *shared)
 {
 	struct scope_server server = { .ops = &scope_server_real,
@@ -67,6 +81,7 @@ int scope_attacher_start(struct scope_attacher **ret_attacher,
 
 	if (!a)
 		return -ENOMEM;
+	lift_memlock();
 	r = scope_child_start("scope-attacher", serve, a->shared, &a->pid,
 			      &a->fd);
 	if (r < 0)
@@ -306,10 +321,55 @@ int scope_attacher_load(struct scope_attacher *a, unsigned slot,
 		ret_loaded->multi = reply->head.v[1];
 		ret_loaded->counters = reply->fds[0];
 		ret_loaded->control = reply->fds[1];
-		memcpy(ret_loaded->rings, reply->fds + 2,
-		       m->nrings * sizeof(int));
+		ret_loaded->transport = (enum scope_transport)reply->head.v[2];
+		if (ret_loaded->transport == SCOPE_TRANSPORT_RING)
+			memcpy(ret_loaded->rings, reply->fds + 2,
+			       m->nrings * sizeof(int));
 	}
 	(void)pthread_mutex_unlock(&a->lock);
+	return r;
+}
+
+/* As many CPUs as go into one answer. */
+static int some_perf(struct scope_attacher *a, const struct scope_msg_perf *m,
+		     int *ret_fds, struct scope_err *err)
+{
+	const struct scope_reply *reply = &a->reply;
+	unsigned at = 0;
+	int r;
+
+	(void)pthread_mutex_lock(&a->lock);
+	r = ask(a, m, sizeof(*m));
+	if (r < 0)
+		r = say_why(a, r, err);
+	for (unsigned i = 0; r == 0 && i < m->n; i++)
+		if (reply->head.v[0] >> i & 1 && at < reply->head.nfds)
+			ret_fds[i] = reply->fds[at++];
+	(void)pthread_mutex_unlock(&a->lock);
+	return r;
+}
+
+int scope_attacher_perf(struct scope_attacher *a, unsigned slot, unsigned ncpus,
+			int *ret_fds, struct scope_err *err)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < ncpus; i++)
+		ret_fds[i] = -1;
+	for (unsigned i = 0; r == 0 && i < ncpus; i += SCOPE_PERF_CPUS_MAX) {
+		struct scope_msg_perf m = {
+			.head = { .op = SCOPE_OP_PERF, .slot = slot },
+			.first = i,
+			.n = ncpus - i < SCOPE_PERF_CPUS_MAX ?
+				     ncpus - i :
+				     SCOPE_PERF_CPUS_MAX,
+		};
+
+		r = some_perf(a, &m, ret_fds + i, err);
+	}
+	for (unsigned i = 0; r < 0 && i < ncpus; i++)
+		if (ret_fds[i] >= 0)
+			(void)close(ret_fds[i]);
 	return r;
 }
 

@@ -3,8 +3,11 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
+#include <linux/perf_event.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "attacher/attacher.h"
 #include "attacher/bpf_log.h"
@@ -36,18 +39,46 @@ static int fail_load(int r, struct scope_err *err)
 			  strerror(-r), scope_bpf_log_last());
 }
 
+bool scope_load_has_rings(void)
+{
+	const char *env = getenv("SCOPE_BPF_RINGS");
+
+	if (env && !strcmp(env, "none"))
+		return false;
+	return libbpf_probe_bpf_map_type(BPF_MAP_TYPE_RINGBUF, NULL) != 0;
+}
+
+static int choose_transport(struct scope_node *n,
+			    const struct scope_msg_load *m,
+			    struct scope_err *err)
+{
+	bool has_rings = m->transport == SCOPE_TRANSPORT_PERF ||
+			 scope_load_has_rings();
+
+	if (m->transport == SCOPE_TRANSPORT_RING && !has_rings)
+		return scope_fail(err, -ENOTSUP,
+				  "this kernel has no BPF ring buffers, which "
+				  "came with 5.8; use --transport perf");
+	n->transport = m->transport != SCOPE_TRANSPORT_AUTO ? m->transport :
+		       has_rings ? SCOPE_TRANSPORT_RING :
+				   SCOPE_TRANSPORT_PERF;
+	return 0;
+}
+
 static int configure(struct scope_node *n, const struct scope_msg_load *m,
 		     struct scope_err *err)
 {
 	struct bpf_map *map =
 		bpf_object__find_map_by_name(n->obj, ".rodata.config");
 	size_t size = 0;
-	void *c = map ? (void *)bpf_map__initial_value(map, &size) : NULL;
+	struct scope_bpf_config *c =
+		map ? (void *)bpf_map__initial_value(map, &size) : NULL;
 
 	if (!c || size < sizeof(m->config))
 		return scope_fail(err, -EINVAL,
 				  "the embedded BPF object has no configuration");
 	memcpy(c, &m->config, sizeof(m->config));
+	c->transport = n->transport;
 	return 0;
 }
 
@@ -67,6 +98,11 @@ static void choose(struct scope_node *n, const struct scope_msg_load *m)
 		usdt |= used && strstr(bpf_program__name(prog), "_usdt");
 		(void)scope_link_prepare(prog, n->multi);
 	}
+	map = bpf_object__find_map_by_name(
+		n->obj, n->transport == SCOPE_TRANSPORT_PERF ? "rings" :
+							       "perf_buffers");
+	if (map)
+		(void)bpf_map__set_autocreate(map, false);
 	/* Its memory is taken at once: not where nobody uses it. */
 	map = bpf_object__find_map_by_name(n->obj, "runs");
 	if (map)
@@ -125,7 +161,11 @@ int scope_node_load(struct scope_node *n, const struct scope_msg_load *m,
 	if (n->obj)
 		return scope_fail(err, -EALREADY, "the programs are loaded");
 	scope_bpf_log_start();
+	r = choose_transport(n, m, err);
+	if (r < 0)
+		return r;
 	n->multi = scope_link_has_multi();
+	n->nperf = 0;
 	n->obj = bpf_object__open_mem(bytes, len, &opts);
 	if (!n->obj)
 		return fail_load(-errno, err);
@@ -142,13 +182,72 @@ int scope_node_load(struct scope_node *n, const struct scope_msg_load *m,
 		r = reply_map(n, "counters", reply, err);
 	if (r == 0)
 		r = reply_map(n, "control", reply, err);
-	if (r == 0)
+	if (r == 0 && n->transport == SCOPE_TRANSPORT_RING)
 		r = make_rings(n, m, reply, err);
 	if (r < 0)
 		scope_node_unload(n);
 	reply->head.v[0] = (uint64_t)ncpus;
 	reply->head.v[1] = n->multi;
+	reply->head.v[2] = n->transport;
 	return r;
+}
+
+/* The event that a CPU's programs write to. Who maps it makes its buffer; the
+ * kernel wakes nobody but when a whole buffer was written. -ENODEV: there is no
+ * such CPU, or it is off. */
+static int open_perf(unsigned cpu)
+{
+	struct perf_event_attr a = {
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(a),
+		.config = PERF_COUNT_SW_BPF_OUTPUT,
+		.sample_type = PERF_SAMPLE_RAW,
+		.sample_period = 1,
+		.watermark = 1,
+		.wakeup_watermark = UINT32_MAX,
+	};
+	long fd = syscall(SYS_perf_event_open, &a, -1, (int)cpu, -1,
+			  PERF_FLAG_FD_CLOEXEC);
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+int scope_node_perf(struct scope_node *n, const struct scope_msg_perf *m,
+		    struct scope_reply *reply, struct scope_err *err)
+{
+	int map = n->obj && n->transport == SCOPE_TRANSPORT_PERF ?
+			  bpf_object__find_map_fd_by_name(n->obj,
+							  "perf_buffers") :
+			  -1;
+
+	/* Each once: a map that loses an event loses what its buffer holds. */
+	if (map < 0 || m->first != n->nperf)
+		return -EBADMSG;
+	n->nperf += m->n;
+	for (uint32_t i = 0; i < m->n; i++) {
+		uint32_t cpu = m->first + i;
+		int fd = open_perf(cpu);
+
+		if (fd == -ENODEV)
+			continue;
+		if (fd < 0)
+			return scope_fail(
+				err, fd == -EACCES ? -EPERM : fd,
+				"cannot open a perf event for CPU %u: "
+				"%s%s",
+				cpu, strerror(-fd),
+				fd == -EACCES || fd == -EPERM ?
+					"; it takes CAP_PERFMON" :
+					"");
+		scope_reply_fd(reply, fd);
+		reply->head.v[0] |= 1ull << i;
+		if (bpf_map_update_elem(map, &cpu, &fd, BPF_ANY) < 0)
+			return scope_fail(err, -errno,
+					  "cannot set up the perf buffer of "
+					  "CPU %u: %s",
+					  cpu, strerror(errno));
+	}
+	return 0;
 }
 
 static bool is_text(const struct scope_node *n, uint64_t offset)

@@ -324,6 +324,7 @@ const struct scope_server_ops scope_server_real = {
 	.file = node_file,
 	.read = node_read,
 	.load = scope_node_load,
+	.perf = scope_node_perf,
 	.attach = scope_node_attach,
 	.detach = scope_node_detach,
 	.watch = scope_node_watch,

@@ -21,6 +21,8 @@ struct scope_node {
 	unsigned ntexts;
 	struct bpf_object *obj; /* owned; NULL: nothing is loaded */
 	bool multi;
+	enum scope_transport transport; /* of obj */
+	unsigned nperf; /* CPUs whose perf events were asked for */
 	struct {
 		struct scope_link *link; /* owned */
 		unsigned group;
@@ -32,6 +34,8 @@ struct scope_node {
 
 /* load.c */
 int scope_node_load(struct scope_node *n, const struct scope_msg_load *m,
+		    struct scope_reply *reply, struct scope_err *err);
+int scope_node_perf(struct scope_node *n, const struct scope_msg_perf *m,
 		    struct scope_reply *reply, struct scope_err *err);
 int scope_node_attach(struct scope_node *n, const struct scope_msg_attach *m,
 		      struct scope_reply *reply);

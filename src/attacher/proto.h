@@ -16,8 +16,11 @@
  *   FILE       scope_msg_file       -; -; the debug file
  *   READ       scope_msg_read       bytes read, of all pieces in their order;
  *                                   they are in the shared memory
- *   LOAD       scope_msg_load       CPUs, 1: multi links; -; counters,
- *                                   control, nrings rings
+ *   LOAD       scope_msg_load       CPUs, 1: multi links, enum
+ *                                   scope_transport; -; counters, control,
+ *                                   and of RING nrings rings
+ *   PERF       scope_msg_perf       which of these CPUs are there, by bit; -;
+ *                                   a perf event of each
  *   ATTACH     scope_msg_attach     on failure the site that was refused
  *   DETACH     scope_msg_detach     -
  *   WATCH      scope_msg_watch      -
@@ -50,6 +53,7 @@ enum scope_op {
 	SCOPE_OP_SOCKET,
 	SCOPE_OP_COUNT,
 	SCOPE_OP_HITS,
+	SCOPE_OP_PERF,
 	SCOPE_OP_MAX,
 };
 
@@ -63,6 +67,7 @@ enum scope_op {
 #define SCOPE_PROG_NAME_MAX 32
 #define SCOPE_RING_BYTES_MIN (64u << 10)
 #define SCOPE_RING_BYTES_MAX (1u << 30)
+#define SCOPE_PERF_CPUS_MAX 64
 #define SCOPE_FDS_MAX (SCOPE_RINGS_MAX + 4)
 #define SCOPE_GROUP_ALL UINT32_MAX
 
@@ -109,8 +114,18 @@ struct scope_msg_load {
 	uint32_t nprogs;
 	uint32_t nrings;
 	uint64_t ring_bytes; /* of each: a power of two */
+	uint32_t transport;  /* enum scope_transport */
+	uint32_t pad;
 	char prog[SCOPE_WIRE_PROGS_MAX][SCOPE_PROG_NAME_MAX];
 	struct scope_bpf_config config;
+};
+
+/* Of programs that were loaded with SCOPE_TRANSPORT_PERF: open the perf events
+ * of `n` CPUs; of each CPU once, in their order. */
+struct scope_msg_perf {
+	struct scope_msg_head head;
+	uint32_t first;
+	uint32_t n; /* SCOPE_PERF_CPUS_MAX at most */
 };
 
 struct scope_msg_attach {

@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "scope/event.h"
+
 void scope_reply_fd(struct scope_reply *reply, int fd)
 {
 	if (reply->head.nfds < SCOPE_FDS_MAX)
@@ -83,7 +85,8 @@ static int do_load(struct scope_server *s, struct scope_node *n,
 	    m->config.nrings != m->nrings ||
 	    m->ring_bytes < SCOPE_RING_BYTES_MIN ||
 	    m->ring_bytes > SCOPE_RING_BYTES_MAX ||
-	    (m->ring_bytes & (m->ring_bytes - 1)))
+	    (m->ring_bytes & (m->ring_bytes - 1)) ||
+	    m->transport > SCOPE_TRANSPORT_PERF)
 		return -EBADMSG;
 	for (uint32_t i = 0; i < m->nprogs; i++)
 		if (!is_ended(m->prog[i], sizeof(m->prog[i])))
@@ -98,6 +101,18 @@ static bool is_attach(const struct scope_msg_attach *m, size_t len)
 			SCOPE_WIRE_SITES_MAX, sizeof(m->site[0])) &&
 	       m->group < SCOPE_WIRE_GROUPS_MAX && m->is_return <= 1 &&
 	       is_ended(m->prog, sizeof(m->prog));
+}
+
+static int do_perf(struct scope_server *s, struct scope_node *n,
+		   const void *msg, size_t len, struct scope_reply *reply,
+		   struct scope_err *err)
+{
+	const struct scope_msg_perf *m = msg;
+
+	if (len != sizeof(*m) || m->n < 1 || m->n > SCOPE_PERF_CPUS_MAX ||
+	    m->first >= SCOPE_CPUS_MAX)
+		return -EBADMSG;
+	return s->ops->perf(n, m, reply, err);
 }
 
 static int do_attach(struct scope_server *s, struct scope_node *n,
@@ -193,6 +208,8 @@ static int on_node(struct scope_server *s, const void *msg, size_t len,
 		return do_read(s, n, msg, len, reply);
 	case SCOPE_OP_LOAD:
 		return do_load(s, n, msg, len, reply, err);
+	case SCOPE_OP_PERF:
+		return do_perf(s, n, msg, len, reply, err);
 	case SCOPE_OP_ATTACH:
 		return do_attach(s, n, msg, len, reply);
 	case SCOPE_OP_DETACH:

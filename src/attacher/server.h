@@ -29,6 +29,8 @@ struct scope_server_ops {
 		    size_t npieces, void *shared, struct scope_reply *reply);
 	int (*load)(struct scope_node *n, const struct scope_msg_load *m,
 		    struct scope_reply *reply, struct scope_err *err);
+	int (*perf)(struct scope_node *n, const struct scope_msg_perf *m,
+		    struct scope_reply *reply, struct scope_err *err);
 	int (*attach)(struct scope_node *n, const struct scope_msg_attach *m,
 		      struct scope_reply *reply);
 	int (*detach)(struct scope_node *n, unsigned group);

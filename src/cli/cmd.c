@@ -33,8 +33,8 @@ static const char *const later_cmds[] = {
 	"explain", "serve",  "export",	"agent",   "hub",  NULL,
 };
 static const char *const later_opts[] = {
-	"--filter", "-f",	 "--redact",   "--sample",
-	"--transport", "--overflow", "--config", "--output", "-o", NULL,
+	"--filter", "-f",	 "--sample",
+	"--overflow", "--config", "--output", "-o", NULL,
 };
 
 static bool is_among(const char *word, size_t len, const char *const *list)

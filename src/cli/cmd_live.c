@@ -171,6 +171,7 @@ static struct scope_run_opts run_opts(const struct session *s)
 		.kinds = c->kinds,
 		.term_words = c->term_words,
 		.buffer_bytes = c->buffer_bytes,
+		.transport = c->transport,
 		.from = c->from,
 		.duration_ns = c->duration_ns,
 		.budget = c->budget,

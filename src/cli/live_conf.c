@@ -38,6 +38,7 @@ enum {
 	OPT_STRATEGY,
 	OPT_BUDGET,
 	OPT_BUFFER,
+	OPT_TRANSPORT,
 	OPT_STRICT,
 	OPT_NO_SANDBOX,
 	OPT_QUIET,
@@ -94,6 +95,8 @@ const struct scope_opt scope_live_opts[] = {
 			 "Of the node's CPU time that tracing may cost: 2%" },
 	[OPT_BUFFER] = { 0, "buffer", "SIZE", NULL,
 			 "Kernel buffers in all, 64K..1G; 8M" },
+	[OPT_TRANSPORT] = { 0, "transport", "NAME", "ring perf",
+			    "Kind of kernel buffers: ring or perf" },
 	[OPT_STRICT] = { 0, "strict", NULL, NULL,
 			 "Exit with 5 when events were lost" },
 	[OPT_NO_SANDBOX] = { 0, "no-sandbox", NULL, NULL,
@@ -309,6 +312,20 @@ static int set_source(struct scope_live_conf *c, const char *value,
 			  value);
 }
 
+static int set_transport(struct scope_live_conf *c, const char *value,
+			 struct scope_err *err)
+{
+	if (strcmp(value, "ring") == 0)
+		c->transport = SCOPE_TRANSPORT_RING;
+	else if (strcmp(value, "perf") == 0)
+		c->transport = SCOPE_TRANSPORT_PERF;
+	else
+		return scope_fail(err, -EINVAL,
+				  "--transport takes ring or perf, not '%s'",
+				  value);
+	return 0;
+}
+
 static int set_color(struct scope_live_conf *c, const char *value,
 		     struct scope_err *err)
 {
@@ -448,6 +465,8 @@ static int set(void *arg, const struct scope_opt *opt, const char *value,
 		return set_strategy(c, value, err);
 	case OPT_BUDGET:
 		return set_budget(c, value, err);
+	case OPT_TRANSPORT:
+		return set_transport(c, value, err);
 	case OPT_COLOR:
 		return set_color(c, value, err);
 	case OPT_ELIXIR:

@@ -455,6 +455,7 @@ static int start(struct run *r, struct scope_err *err)
 		.kinds = r->opts->kinds,
 		.term_words = r->opts->term_words,
 		.buffer_bytes = r->opts->buffer_bytes,
+		.transport = r->opts->transport,
 		.filter = r->opts->processes && r->opts->processes[0],
 		.from = r->opts->from,
 		.calibrator = r->opts->calibrator,

@@ -25,7 +25,8 @@ struct scope_calibrator;
 struct scope_run_opts {
 	scope_kindset kinds;	/* what to deliver */
 	unsigned term_words;	/* budget of a term; 0: no contents */
-	size_t buffer_bytes;	/* of all ring buffers together */
+	size_t buffer_bytes;	/* of all kernel buffers together */
+	enum scope_transport transport;
 	double budget; /* share of the node's CPU time; 0: no limit */
 	enum scope_from from;	/* sources of events */
 	uint64_t duration_ns;	/* 0: until stopped */

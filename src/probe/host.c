@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "attacher/attacher.h"
 #include "attacher/bpf_log.h"
 #include "attacher/link.h"
 
@@ -303,8 +304,10 @@ static void look_at_bpf(struct looking *l)
 	bool tries = l->env->is_tried && may_bpf(l) && may_perf(l);
 	bool has_multi = l->version >= VERSION(6, 10);
 	struct scope_check *c;
+	bool has_rings;
 	char text[64];
 	long n;
+	int r;
 
 	c = add(l, "uprobes", "uprobes", true,
 		exists(l, "/sys/bus/event_source/devices/uprobe/type"));
@@ -325,16 +328,22 @@ static void look_at_bpf(struct looking *l)
 	if (!has_multi)
 		scope_check_fix(c, "kernel 6.10 or later (and no "
 				   "SCOPE_BPF_LINKS=perf)");
-	by_trying(l, "ring_buffer", "BPF ring buffers", true,
-		  tries ? libbpf_probe_bpf_map_type(BPF_MAP_TYPE_RINGBUF,
-						    NULL) :
-			  -1,
-		  VERSION(5, 8), "kernel 5.8 or later");
+	r = tries ? scope_load_has_rings() : -1;
+	by_trying(l, "ring_buffer", "BPF ring buffers", false, r, VERSION(5, 8),
+		  "kernel 5.8 or later");
+	has_rings = r < 0 ? l->version >= VERSION(5, 8) : r > 0;
 	by_trying(l, "perf_buffer", "perf event buffers", false,
 		  tries ? libbpf_probe_bpf_map_type(
 				  BPF_MAP_TYPE_PERF_EVENT_ARRAY, NULL) :
 			  -1,
 		  VERSION(4, 4), "a kernel with CONFIG_PERF_EVENTS");
+	c = scope_check_add(l->c, "transport", "way of events", false,
+			    SCOPE_STATE_INFO);
+	scope_check_say(c, has_rings ?
+				   "ring: BPF ring buffers, as the kernel has "
+				   "them; perf with --transport perf" :
+				   "perf: a perf buffer for each CPU, as the "
+				   "kernel has no BPF ring buffers");
 	by_trying(l, "bpf_loop", "bpf_loop helper", true,
 		  tries ? libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE,
 						  BPF_FUNC_loop, NULL) :

@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "probe/calibrate.h"
 #include "probe/catalogue.h"
+#include "probe/perf_rings.h"
 #include "probe/rings.h"
 
 struct scope_probe {
@@ -18,24 +19,16 @@ struct scope_probe {
 	unsigned slot;
 	struct scope_loaded loaded;
 	bool is_loaded; /* its descriptors are ours */
-	struct scope_rings *rings;	 /* owned */
+	struct scope_rings *rings;	 /* owned; NULL: perf */
+	struct scope_perf_rings *perf;	 /* owned; NULL: rings */
 	struct scope_counters *counters; /* mapped, ncpus of them */
 	size_t counters_bytes;
 	struct scope_bpf_control *control; /* mapped */
 	unsigned nrings;
+	size_t ring_bytes; /* of each */
 	pid_t pid;
 	uint64_t jit_descriptor;
 };
-
-/* The power of two of ring bytes that keeps n rings within the total. */
-static size_t ring_bytes(size_t total, unsigned n)
-{
-	size_t bytes = SCOPE_RING_BYTES_MIN;
-
-	while (bytes * 2 * n <= total)
-		bytes *= 2;
-	return bytes;
-}
 
 static void put_ids(struct scope_usdt_ids *to, const struct scope_pixdata *ids)
 {
@@ -99,7 +92,8 @@ static int load(struct scope_probe *p, struct scope_target *t,
 {
 	struct scope_msg_load m = {
 		.nrings = p->nrings,
-		.ring_bytes = ring_bytes(p->opts.buffer_bytes, p->nrings),
+		.ring_bytes = p->ring_bytes,
+		.transport = p->opts.transport,
 	};
 	int r;
 
@@ -146,6 +140,11 @@ static int map_arrays(struct scope_probe *p, struct scope_err *err)
 	return r;
 }
 
+static bool is_perf(const struct scope_probe *p)
+{
+	return p->loaded.transport == SCOPE_TRANSPORT_PERF;
+}
+
 /* The mappings keep the maps. */
 static void close_maps(struct scope_probe *p)
 {
@@ -153,9 +152,40 @@ static void close_maps(struct scope_probe *p)
 		return;
 	(void)close(p->loaded.counters);
 	(void)close(p->loaded.control);
-	for (unsigned i = 0; i < p->nrings; i++)
+	for (unsigned i = 0; !is_perf(p) && i < p->nrings; i++)
 		(void)close(p->loaded.rings[i]);
 	p->is_loaded = false;
+}
+
+static int map_perf(struct scope_probe *p, struct scope_err *err)
+{
+	unsigned n = p->loaded.ncpus;
+	int fds[SCOPE_CPUS_MAX];
+	int r;
+
+	if (n > SCOPE_CPUS_MAX)
+		return scope_fail(err, -ENOTSUP,
+				  "--transport perf takes %d CPUs at most; "
+				  "there are %u",
+				  SCOPE_CPUS_MAX, n);
+	r = scope_attacher_perf(p->attacher, p->slot, n, fds, err);
+	if (r < 0)
+		return r;
+	r = scope_perf_rings_new(
+		fds, n, scope_perf_rings_bytes(p->opts.buffer_bytes, n),
+		&p->perf, err);
+	for (unsigned i = 0; i < n; i++)
+		if (fds[i] >= 0)
+			(void)close(fds[i]);
+	return r;
+}
+
+static int map_buffers(struct scope_probe *p, struct scope_err *err)
+{
+	if (is_perf(p))
+		return map_perf(p, err);
+	return scope_rings_new(p->loaded.rings, p->nrings, p->ring_bytes,
+			       &p->rings, err);
 }
 
 static int fail_attach(struct scope_err *err, int r, pid_t pid,
@@ -259,12 +289,8 @@ int scope_probe_open(struct scope_target *t,
 	p->opts = *opts;
 	p->attacher = scope_target_attacher(t);
 	p->slot = scope_target_slot(t);
-	p->nrings = ncpus < 1 ? 1 :
-		    ncpus < SCOPE_RINGS_MAX ? (unsigned)ncpus :
-					      SCOPE_RINGS_MAX;
-	while (p->nrings > 1 &&
-	       (size_t)p->nrings * SCOPE_RING_BYTES_MIN > opts->buffer_bytes)
-		p->nrings--;
+	p->nrings = scope_rings_plan(ncpus < 1 ? 1 : (unsigned)ncpus,
+				     opts->buffer_bytes, &p->ring_bytes);
 	scope_catalogue_find(t, scope_catalogue_needs(opts->kinds), opts->from,
 			     &p->sites);
 	if (opts->from == SCOPE_FROM_USDT && !p->sites.nusdt)
@@ -278,9 +304,7 @@ int scope_probe_open(struct scope_target *t,
 	if (r == 0)
 		r = map_arrays(p, err);
 	if (r == 0)
-		r = scope_rings_new(p->loaded.rings, p->nrings,
-				    ring_bytes(opts->buffer_bytes, p->nrings),
-				    &p->rings, err);
+		r = map_buffers(p, err);
 	close_maps(p);
 	if (r < 0)
 		return r;
@@ -390,6 +414,7 @@ void scope_probe_free(struct scope_probe *p)
 		return;
 	scope_probe_detach(p);
 	scope_rings_free(p->rings);
+	scope_perf_rings_free(p->perf);
 	if (p->counters)
 		(void)munmap(p->counters, p->counters_bytes);
 	if (p->control)
@@ -407,6 +432,8 @@ int scope_probe_drain(struct scope_probe *p,
 		      int (*fn)(void *arg, const void *data, size_t len),
 		      void *arg)
 {
+	if (p->perf)
+		return scope_perf_rings_drain(p->perf, fn, arg);
 	return scope_rings_drain(p->rings, fn, arg);
 }
 
@@ -467,6 +494,17 @@ const char *scope_probe_limits(const struct scope_probe *p, enum scope_kind k)
 const char *scope_probe_link_kind(const struct scope_probe *p)
 {
 	return p->loaded.multi ? "uprobe_multi" : "perf_uprobe";
+}
+
+enum scope_transport scope_probe_transport(const struct scope_probe *p,
+					   unsigned *ret_buffers,
+					   const char **ret_why)
+{
+	*ret_buffers = p->perf ? scope_perf_rings_count(p->perf) : p->nrings;
+	*ret_why = p->opts.transport != SCOPE_TRANSPORT_AUTO ? "asked for" :
+		   is_perf(p) ? "this kernel has no BPF ring buffers" :
+				"the kernel has them";
+	return p->loaded.transport;
 }
 
 const char *scope_probe_calibration(const struct scope_probe *p)

@@ -32,7 +32,8 @@ struct scope_probe;
 struct scope_probe_opts {
 	scope_kindset kinds;
 	unsigned term_words;
-	size_t buffer_bytes; /* all rings together */
+	size_t buffer_bytes; /* all rings, or perf buffers, together */
+	enum scope_transport transport;
 	bool filter;	     /* only the processes of scope_probe_watch */
 	enum scope_from from;
 	/* To be set going once all is attached; borrowed; NULL: none. */
@@ -102,6 +103,11 @@ const char *scope_probe_limits(const struct scope_probe *p,
 			       enum scope_kind kind);
 /* "uprobe_multi" or "perf_uprobe"; static. */
 const char *scope_probe_link_kind(const struct scope_probe *p);
+
+/* Which kind of buffers there are, how many, and why that kind; static. */
+enum scope_transport scope_probe_transport(const struct scope_probe *p,
+					   unsigned *ret_buffers,
+					   const char **ret_why);
 
 /* Where the costs of probes are known from: "cache", "measured" or "default";
  * "measuring": defaults, until a process of ours has measured. Static. */

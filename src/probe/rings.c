@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "scope/site.h"
+#include "attacher/proto.h"
 
 struct ring {
 	unsigned long *consumed; /* mapped: our page */
@@ -19,6 +19,20 @@ struct scope_rings {
 	unsigned n;
 	size_t page, bytes;
 };
+
+unsigned scope_rings_plan(unsigned ncpus, size_t total, size_t *ret_bytes)
+{
+	unsigned n = ncpus < 1 ? 1 : ncpus;
+
+	if (n > SCOPE_RINGS_MAX)
+		n = SCOPE_RINGS_MAX;
+	while (n > 1 && n * SCOPE_RING_BYTES_MIN > total)
+		n--;
+	*ret_bytes = SCOPE_RING_BYTES_MIN;
+	while (*ret_bytes * 2 * n <= total)
+		*ret_bytes *= 2;
+	return n;
+}
 
 void scope_rings_free(struct scope_rings *r)
 {

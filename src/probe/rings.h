@@ -21,6 +21,11 @@
 
 struct scope_rings;
 
+/* How many rings there are for that many CPUs (of which several then share one:
+ * CPU % rings), and the bytes of each, so that all take `total` at most; but one
+ * ring, of the least size, there always is. */
+unsigned scope_rings_plan(unsigned ncpus, size_t total, size_t *ret_bytes);
+
 /* fds: n ring buffers of `bytes` each; they may be closed afterwards. */
 int scope_rings_new(const int *fds, unsigned n, size_t bytes,
 		    struct scope_rings **ret_rings, struct scope_err *err);

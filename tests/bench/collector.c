@@ -298,6 +298,16 @@ const char *scope_probe_link_kind(const struct scope_probe *p)
 	return "none";
 }
 
+enum scope_transport scope_probe_transport(const struct scope_probe *p,
+					   unsigned *ret_buffers,
+					   const char **ret_why)
+{
+	(void)p;
+	*ret_buffers = 1;
+	*ret_why = "no kernel";
+	return SCOPE_TRANSPORT_RING;
+}
+
 const char *scope_probe_calibration(const struct scope_probe *p)
 {
 	(void)p;

@@ -38,7 +38,20 @@ static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
 	return 0;
 }
 
-static unsigned load_one(const char *name, unsigned otp, unsigned filter)
+/* What programs are loaded with; the verifier knows the values, and sees no more
+ * than what they leave. */
+struct way {
+	unsigned filter;
+	enum scope_transport transport;
+};
+
+static const struct way ways[] = {
+	{ 0, SCOPE_TRANSPORT_RING },
+	{ 1, SCOPE_TRANSPORT_RING },
+	{ 0, SCOPE_TRANSPORT_PERF },
+};
+
+static unsigned load_one(const char *name, unsigned otp, const struct way *way)
 {
 	size_t len, size;
 	const void *bytes = scope_attacher_object(&len);
@@ -58,7 +71,8 @@ static unsigned load_one(const char *name, unsigned otp, unsigned filter)
 	c->term_words = SCOPE_TERM_WORDS_MAX;
 	c->nrings = 2;
 	c->jit_descriptor = 4096;
-	c->filter = filter;
+	c->filter = way->filter;
+	c->transport = way->transport;
 	bpf_object__for_each_program(p, obj) {
 		bool it = !strcmp(bpf_program__name(p), name);
 
@@ -105,9 +119,9 @@ int main(int argc, char **argv)
 
 		for (const unsigned *otp = scope_layout_releases(); *otp;
 		     otp++) {
-			/* What the verifier sees differs: it knows the value. */
-			for (unsigned filter = 0; filter < 2; filter++) {
-				unsigned insns = load_one(name, *otp, filter);
+			for (size_t i = 0; i < sizeof(ways) / sizeof(*ways);
+			     i++) {
+				unsigned insns = load_one(name, *otp, &ways[i]);
 
 				ok = ok && insns;
 				if (insns > most)

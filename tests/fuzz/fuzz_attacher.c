@@ -70,11 +70,23 @@ static int do_load(struct scope_node *n, const struct scope_msg_load *m,
 {
 	(void)n;
 	(void)err;
+	check(m->transport <= SCOPE_TRANSPORT_PERF);
 	check(m->nprogs <= SCOPE_WIRE_PROGS_MAX && m->nrings >= 1 &&
 	      m->nrings <= SCOPE_RINGS_MAX);
 	for (unsigned i = 0; i < m->nprogs; i++)
 		check(strlen(m->prog[i]) < SCOPE_PROG_NAME_MAX);
 	for (unsigned i = 0; i < m->nrings + 2; i++)
+		scope_reply_fd(reply, dup(0));
+	return 0;
+}
+
+static int do_perf(struct scope_node *n, const struct scope_msg_perf *m,
+		   struct scope_reply *reply, struct scope_err *err)
+{
+	(void)n;
+	(void)err;
+	check(m->n >= 1 && m->n <= SCOPE_PERF_CPUS_MAX);
+	for (unsigned i = 0; i < m->n; i++)
 		scope_reply_fd(reply, dup(0));
 	return 0;
 }
@@ -155,6 +167,7 @@ static const struct scope_server_ops ops = {
 	.file = do_file,
 	.read = do_read,
 	.load = do_load,
+	.perf = do_perf,
 	.attach = do_attach,
 	.detach = do_detach,
 	.watch = do_watch,

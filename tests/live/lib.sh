@@ -18,7 +18,7 @@ as=()	    # the command that the observer runs under
 signal_to='' # the observer's process, where it is a child of $observer
 seen_as=''  # the node, as the observer is told of it, if not by $node
 reader=()   # what the observer's output goes through
-limit=(--strategy full)
+limit=(--strategy full ${TRANSPORT:+--transport "$TRANSPORT"})
 lacks=''    # kinds that this release may have no source of: a,b,c
 
 fail() {

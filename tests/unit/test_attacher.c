@@ -15,6 +15,7 @@
 
 #include "attacher/attacher.h"
 #include "attacher/server.h"
+#include "scope/event.h"
 
 struct scope_node {
 	pid_t pid;
@@ -71,6 +72,22 @@ static int fake_load(struct scope_node *n, const struct scope_msg_load *m,
 	(void)reply;
 	(void)err;
 	done++;
+	return next;
+}
+
+static int fake_perf(struct scope_node *n, const struct scope_msg_perf *m,
+		     struct scope_reply *reply, struct scope_err *err)
+{
+	(void)n;
+	(void)err;
+	done++;
+	/* Every second CPU is there. */
+	for (uint32_t i = 0; next == 0 && i < m->n; i++) {
+		if (i & 1)
+			continue;
+		scope_reply_fd(reply, open("/dev/null", O_RDONLY));
+		reply->head.v[0] |= 1ull << i;
+	}
 	return next;
 }
 
@@ -149,6 +166,7 @@ static const struct scope_server_ops fake = {
 	.file = fake_file,
 	.read = fake_read,
 	.load = fake_load,
+	.perf = fake_perf,
 	.attach = fake_attach,
 	.detach = fake_detach,
 	.watch = fake_watch,
@@ -215,6 +233,8 @@ static void requests_have_their_size(void **state)
 	struct scope_msg_detach detach = { .head = { .op = SCOPE_OP_DETACH } };
 	struct scope_msg_watch watch = { .head = { .op = SCOPE_OP_WATCH } };
 	struct scope_msg_head missed = { .op = SCOPE_OP_MISSED };
+	struct scope_msg_perf perf = { .head = { .op = SCOPE_OP_PERF },
+				       .n = 1 };
 	struct scope_msg_socket sock = { .head = { .op = SCOPE_OP_SOCKET },
 					 .fd = 3 };
 	static struct scope_msg_load load = {
@@ -241,6 +261,9 @@ static void requests_have_their_size(void **state)
 	takes_only(missed, sizeof(missed));
 	assert_int_equal(reply.head.v[0], 77);
 	takes_only(load, sizeof(load));
+	takes_only(perf, sizeof(perf));
+	assert_int_equal(reply.head.nfds, 1);
+	(void)close(reply.fds[0]);
 	takes_only(read, offsetof(struct scope_msg_read, piece) +
 				 3 * sizeof(read.piece[0]));
 	takes_only(attach, offsetof(struct scope_msg_attach, site) +
@@ -376,7 +399,32 @@ static void a_load_is_within_bounds(void **state)
 	with(m.ring_bytes = 2ull * SCOPE_RING_BYTES_MAX);
 	with(m.ring_bytes = 1ull << 63);
 	with(memset(m.prog[0], 'a', sizeof(m.prog[0])));
+	with(m.transport = SCOPE_TRANSPORT_PERF + 1);
 	assert_int_equal(answer(&good, sizeof(good)), 0);
+}
+
+static void perf_events_are_of_some_cpus(void **state)
+{
+	struct scope_msg_perf m = { .head = { .op = SCOPE_OP_PERF },
+				    .n = SCOPE_PERF_CPUS_MAX };
+
+	(void)state;
+	assert_int_equal(answer(&m, sizeof(m)), 0);
+	assert_int_equal(reply.head.nfds, SCOPE_PERF_CPUS_MAX / 2);
+	while (reply.head.nfds)
+		(void)close(reply.fds[--reply.head.nfds]);
+	done = 0;
+	m.n = 0;
+	refuses(&m, sizeof(m));
+	m.n = SCOPE_PERF_CPUS_MAX + 1;
+	refuses(&m, sizeof(m));
+	m.n = UINT32_MAX;
+	refuses(&m, sizeof(m));
+	m.n = 1;
+	m.first = SCOPE_CPUS_MAX;
+	refuses(&m, sizeof(m));
+	m.first = UINT32_MAX;
+	refuses(&m, sizeof(m));
 }
 
 static void a_failure_leaves_its_words_alone(void **state)
@@ -520,6 +568,7 @@ int main(void)
 		T(slots_are_those_that_are_open),
 		T(numbers_are_in_their_range),
 		T(a_load_is_within_bounds),
+		T(perf_events_are_of_some_cpus),
 		T(a_failure_leaves_its_words_alone),
 		T(it_ends_with_its_socket),
 		cmocka_unit_test(what_is_opened_can_be_read),

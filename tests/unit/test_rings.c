@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+/* How many buffers there are, and what is read of perf buffers: pages in memory
+ * stand for the kernel's. */
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fault.h"
+#include "attacher/proto.h"
+#include "probe/perf_rings.h"
+#include "probe/rings.h"
+#include "scope/event.h"
+
+#define BYTES 65536u
+#define CPUS 3 /* of which the second has none */
+
+static void rings_are_as_many_as_cpus(void **state)
+{
+	static const struct {
+		unsigned cpus;
+		size_t total;
+		unsigned n;
+		size_t bytes;
+	} plans[] = {
+		{ 1, 8u << 20, 1, 8u << 20 },
+		{ 2, 8u << 20, 2, 4u << 20 },
+		{ 3, 8u << 20, 3, 2u << 20 }, /* a power of two, within 8 MB */
+		{ 4, 8u << 20, 4, 2u << 20 },
+		{ 64, 8u << 20, 64, 128u << 10 },
+		{ 64, 1u << 20, 16, 64u << 10 }, /* four CPUs to a ring */
+		{ 65, 8u << 20, 64, 128u << 10 },
+		{ 512, 8u << 20, 64, 128u << 10 },
+		{ 512, 1u << 30, 64, 16u << 20 },
+		{ 2, 64u << 10, 1, 64u << 10 },
+		{ 0, 64u << 10, 1, 64u << 10 },
+		{ 2, 1, 1, 64u << 10 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(plans) / sizeof(*plans); i++) {
+		size_t bytes = 0;
+		unsigned n = scope_rings_plan(plans[i].cpus, plans[i].total,
+					      &bytes);
+
+		assert_int_equal(n, plans[i].n);
+		assert_int_equal(bytes, plans[i].bytes);
+		assert_true(bytes >= SCOPE_RING_BYTES_MIN &&
+			    bytes <= SCOPE_RING_BYTES_MAX);
+	}
+}
+
+static void perf_buffers_are_one_each(void **state)
+{
+	(void)state;
+	assert_int_equal(scope_perf_rings_bytes(8u << 20, 1), 8u << 20);
+	assert_int_equal(scope_perf_rings_bytes(8u << 20, 2), 4u << 20);
+	assert_int_equal(scope_perf_rings_bytes(8u << 20, 96), 64u << 10);
+	assert_int_equal(scope_perf_rings_bytes(8u << 20, 512), 64u << 10);
+}
+
+/* -- perf buffers ----------------------------------------------------------------- */
+
+static int fds[CPUS] = { -1, -1, -1 };
+static struct perf_event_mmap_page *page[CPUS]; /* as the kernel sees them */
+static uint8_t *data[CPUS];
+static struct scope_perf_rings *rings;
+static uint32_t got[4096];
+static size_t ngot, ends_after;
+
+static int setup(void **state)
+{
+	size_t size = (size_t)sysconf(_SC_PAGESIZE);
+
+	(void)state;
+	for (unsigned i = 0; i < CPUS; i++) {
+		void *m;
+
+		if (i == 1)
+			continue;
+		fds[i] = memfd_create("perf", MFD_CLOEXEC);
+		if (fds[i] < 0 || ftruncate(fds[i], (off_t)(size + BYTES)) < 0)
+			return -1;
+		m = mmap(NULL, size + BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
+			 fds[i], 0);
+		if (m == MAP_FAILED)
+			return -1;
+		page[i] = m;
+		data[i] = (uint8_t *)m + size;
+	}
+	ngot = 0;
+	ends_after = SIZE_MAX;
+	return scope_perf_rings_new(fds, CPUS, BYTES, &rings, NULL);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	scope_perf_rings_free(rings);
+	rings = NULL;
+	for (unsigned i = 0; i < CPUS; i++) {
+		if (fds[i] < 0)
+			continue;
+		(void)munmap(page[i], (size_t)sysconf(_SC_PAGESIZE) + BYTES);
+		(void)close(fds[i]);
+		fds[i] = -1;
+	}
+	return 0;
+}
+
+static void put_bytes(unsigned cpu, uint64_t at, const void *from, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		data[cpu][(at + i) % BYTES] = ((const uint8_t *)from)[i];
+}
+
+/* As perf_output_sample() does; 0: there is no room. */
+static int put(unsigned cpu, uint32_t seq, uint32_t words)
+{
+	static uint64_t bytes[SCOPE_REC_MAX / 8];
+	struct scope_rec *rec = (struct scope_rec *)bytes;
+	uint32_t len = SCOPE_REC_BYTES + 8 * words;
+	uint32_t raw = ((len + 4 + 7) & ~7u) - 4;
+	struct perf_event_header h = { .type = PERF_RECORD_SAMPLE,
+				       .size = (uint16_t)(12 + raw) };
+	uint64_t at = page[cpu]->data_head;
+
+	if (at + h.size - page[cpu]->data_tail > BYTES)
+		return 0;
+	memset(bytes, 0, sizeof(bytes));
+	rec->len = len;
+	rec->nwords = (uint16_t)words;
+	rec->tid = seq;
+	for (uint32_t i = 0; i < words; i++)
+		bytes[SCOPE_REC_BYTES / 8 + i] = seq + i;
+	put_bytes(cpu, at, &h, sizeof(h));
+	put_bytes(cpu, at + 8, &raw, 4);
+	put_bytes(cpu, at + 12, bytes, len);
+	page[cpu]->data_head = at + h.size;
+	return 1;
+}
+
+static int take(void *arg, const void *p, size_t len)
+{
+	uint64_t words[SCOPE_REC_MAX / 8];
+	struct scope_rec rec;
+
+	(void)arg;
+	memcpy(&rec, p, sizeof(rec));
+	assert_int_equal(len, rec.len);
+	memcpy(words, p, len);
+	for (uint32_t i = 0; i < rec.nwords; i++)
+		assert_int_equal(words[SCOPE_REC_BYTES / 8 + i], rec.tid + i);
+	got[ngot++] = rec.tid;
+	return ngot == ends_after ? -EAGAIN : 0;
+}
+
+static int drain(void)
+{
+	return scope_perf_rings_drain(rings, take, NULL);
+}
+
+static void records_come_cpu_by_cpu(void **state)
+{
+	(void)state;
+	assert_int_equal(scope_perf_rings_count(rings), 2);
+	assert_int_equal(drain(), 0);
+	assert_int_equal(ngot, 0);
+	assert_true(put(2, 7, 0) && put(0, 1, 3) && put(0, 2, 1280));
+	assert_int_equal(drain(), 0);
+	assert_int_equal(ngot, 3);
+	assert_int_equal(got[0], 1);
+	assert_int_equal(got[1], 2);
+	assert_int_equal(got[2], 7);
+	assert_int_equal(page[0]->data_tail, page[0]->data_head);
+	assert_int_equal(drain(), 0);
+	assert_int_equal(ngot, 3);
+}
+
+/* All go round the end many times, at every place of it. */
+static void records_go_round(void **state)
+{
+	uint32_t seq = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 400; i++) {
+		size_t before = ngot = 0;
+
+		while (put(0, seq + (uint32_t)before, (i * 7 + (uint32_t)before) % 200))
+			before++;
+		assert_true(before > 30);
+		assert_int_equal(drain(), 0);
+		assert_int_equal(ngot, before);
+		for (size_t k = 0; k < ngot; k++)
+			assert_int_equal(got[k], seq + k);
+		seq += (uint32_t)before;
+	}
+}
+
+static void it_stops_where_it_is_told(void **state)
+{
+	(void)state;
+	assert_true(put(0, 1, 1) && put(0, 2, 1) && put(2, 3, 1));
+	ends_after = 1;
+	assert_int_equal(drain(), -EAGAIN);
+	assert_int_equal(ngot, 1);
+	ends_after = SIZE_MAX;
+	assert_int_equal(drain(), 0);
+	assert_int_equal(ngot, 3);
+	assert_int_equal(got[1], 2);
+	assert_int_equal(got[2], 3);
+}
+
+/* What the kernel says about losses is counted elsewhere. */
+static void others_are_left_out(void **state)
+{
+	struct perf_event_header h = { .type = PERF_RECORD_LOST, .size = 24 };
+
+	(void)state;
+	assert_true(put(0, 1, 2));
+	put_bytes(0, page[0]->data_head, &h, sizeof(h));
+	page[0]->data_head += h.size;
+	assert_true(put(0, 2, 2));
+	assert_int_equal(drain(), 0);
+	assert_int_equal(ngot, 2);
+}
+
+static void what_is_no_record_is_not_believed(void **state)
+{
+	static const uint16_t sizes[] = { 0, 7, 2000 };
+	struct perf_event_header h;
+	uint32_t n;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		page[0]->data_head = page[0]->data_tail;
+		assert_true(put(0, 1, 2));
+		h = (struct perf_event_header){ .type = PERF_RECORD_SAMPLE,
+						.size = sizes[i] };
+		put_bytes(0, page[0]->data_tail, &h, sizeof(h));
+		assert_int_equal(drain(), -EBADMSG);
+	}
+	/* A length beyond what there is; a record longer than that. */
+	for (size_t i = 0; i < 2; i++) {
+		page[0]->data_head = page[0]->data_tail;
+		assert_true(put(0, 1, 2));
+		n = 4000;
+		put_bytes(0, page[0]->data_tail + (i ? 20 : 8), &n, sizeof(n));
+		assert_int_equal(drain(), -EBADMSG);
+	}
+	assert_int_equal(ngot, 0);
+}
+
+static void what_cannot_be_mapped_is_said(void **state)
+{
+	struct scope_perf_rings *none = NULL;
+	struct scope_err err = { 0 };
+	int pipes[2];
+
+	(void)state;
+	assert_int_equal(pipe(pipes), 0);
+	assert_true(scope_perf_rings_new(pipes, 1, BYTES, &none, &err) < 0);
+	assert_non_null(strstr(err.text, "--buffer"));
+	(void)close(pipes[0]);
+	(void)close(pipes[1]);
+}
+
+int main(void)
+{
+#define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rings_are_as_many_as_cpus),
+		cmocka_unit_test(perf_buffers_are_one_each),
+		T(records_come_cpu_by_cpu),
+		T(records_go_round),
+		T(it_stops_where_it_is_told),
+		T(others_are_left_out),
+		T(what_is_no_record_is_not_believed),
+		cmocka_unit_test(what_cannot_be_mapped_is_said),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
