@@ -77,6 +77,9 @@ struct scope_layout {
 	/* ErtsSignalPrivQueues (in Process.sig_qs), ErtsSignalInQueue */
 	__u32 sq_first, sq_save, sq_cont, sq_len, sq_flags;
 	__u32 si_first, si_len;
+	/* From 27 on, how many messages are between signals that are none: those
+	 * before each, and behind the last; in both */
+	__u32 sq_nmsigs, sq_behind, si_nmsigs, si_behind, nm_next, nm_before;
 
 	/* ErtsMessage */
 	__u32 m_next, m_data, m_term, m_token, m_from, m_hfrag, m_bytes;

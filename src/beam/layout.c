@@ -11,7 +11,8 @@
  *   p_*                  dump of Process (erl_process.h); p_reg and
  *                        p_started_interval are common.u.alive (erl_ptab.h)
  *   reg_*                register.h, RegProc after its 16-byte HashBucket
- *   sq_*, si_*           dump of ErtsSignalPrivQueues, ErtsSignalInQueue
+ *   sq_*, si_*, nm_*     dump of ErtsSignalPrivQueues, ErtsSignalInQueue,
+ *                        ErtsNonMsgSignal
  *   p_trace_flags        common.trace_flags, from 27 on
  *                        common.tracee.all_trace_flags; F_SENSITIVE
  *   psd_*, sc_*          erl_process.h, ErtsPSD, struct saved_calls
@@ -78,7 +79,8 @@
 
 #define SAME                                                                   \
 	.reg_process = 16, .reg_port = 24, .reg_name = 32,                     \
-	.sq_first = 0, .sq_save = 16, .si_first = 0,                           \
+	.sq_first = 0, .sq_save = 16, .si_first = 0, .si_nmsigs = 24,          \
+	.nm_next = 8,                                                          \
 	.m_next = 0, .m_data = 8, .m_term = 16, .m_token = 24, .m_from = 32,   \
 	.m_hfrag = 40, .m_bytes = 88,                                          \
 	.hf_next = 0, .hf_off_heap = 8, .hf_used = 32, .oh_next = 16,          \
@@ -185,6 +187,7 @@
 	.p_sig_inq = 640, .p_scheduler_data = 744, .p_run_queue = 752,         \
 	.p_links = 40, .p_lt_monitors = 48, .p_monitors = 56,                  \
 	.sq_len = 24, .sq_cont = 32, .sq_flags = 80, .si_len = SCOPE_NO,       \
+	.sq_nmsigs = 48, .sq_behind = 64, .si_behind = 16, .nm_before = 24,    \
 	.s_current_process = 168, .s_type = 176, .s_no = 184,                  \
 	.s_dirty_no = 192, .s_current_port = 224, .s_run_queue = 232,          \
 	.s_virtual_reds = 240, .s_stride = 41792,                              \
@@ -228,6 +231,8 @@ static const struct scope_layout otp23 = {
 	.p_sig_inq_buffers = SCOPE_NO, .p_trace_flags = 24, .psd_bytes = 80,
 
 	.sq_cont = 24, .sq_len = 64, .sq_flags = 72, .si_len = 16,
+	.sq_nmsigs = 40, .sq_behind = SCOPE_NO, .si_behind = SCOPE_NO,
+	.nm_before = SCOPE_NO,
 	.m_marker = SCOPE_NO, .m_marker_bytes = SCOPE_NO, .dx_heap_size = 0,
 	.sb_slots = SCOPE_NO, .sb_count = SCOPE_NO, .sb_stride = SCOPE_NO,
 	.sb_queue = SCOPE_NO, .sb_alive = SCOPE_NO,
@@ -288,6 +293,8 @@ static const struct scope_layout otp25 = {
 	.p_trace_flags = 24, .psd_bytes = 80,
 
 	.sq_cont = 24, .sq_len = 64, .sq_flags = 72, .si_len = 16,
+	.sq_nmsigs = 40, .sq_behind = SCOPE_NO, .si_behind = SCOPE_NO,
+	.nm_before = SCOPE_NO,
 	.m_marker = 214064, .dx_heap_size = 0, SINCE_25,
 
 	.s_current_process = 168, .s_type = 176, .s_no = 184,
