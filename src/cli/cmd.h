@@ -46,6 +46,7 @@ struct scope_cmd {
 extern const struct scope_cmd scope_cmd_live;
 extern const struct scope_cmd scope_cmd_doctor;
 extern const struct scope_cmd scope_cmd_schema;
+extern const struct scope_cmd scope_cmd_stack;
 extern const struct scope_cmd scope_cmd_help;
 extern const struct scope_cmd scope_cmd_completion;
 

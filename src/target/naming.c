@@ -3,11 +3,14 @@
 
 #include <string.h>
 
+#include "target/code.h"
 #include "target/jit.h"
 #include "target/pattern.h"
 #include "target/ranges.h"
 #include "target/target_int.h"
 
+#define FIRST_ENTRY 16 /* in __jit_debug_descriptor */
+#define SYMFILE_PAYLOAD 8
 #define FILE_TEXT 1032 /* an atom's 255 characters of 4 bytes, and ".erl" */
 
 /*
@@ -40,6 +43,7 @@ struct scope_naming {
 	struct scope_jit *jit;	     /* owned; NULL: an interpreter */
 	struct scope_ranges *ranges; /* owned; NULL: not found, or a JIT */
 	uint64_t own[OWN_SYMBOLS];   /* addresses; 0: not there */
+	bool has_frame_pointers;
 	char file[FILE_TEXT];	     /* of what was found last */
 };
 
@@ -60,6 +64,34 @@ static void find_own(struct scope_naming *n)
 	}
 }
 
+/* The emulator's own entry among those of the JIT says how frames are laid out
+ * (beam_jit_metadata.cpp: payload.emu, int frame_layout at its start: 0 return
+ * address, 1 frame pointer and return address). */
+static bool reads_frame_pointers(struct scope_target *t, uint64_t descriptor)
+{
+	uint64_t entry = 0;
+	uint32_t layout;
+
+	(void)scope_target_read(t, descriptor + FIRST_ENTRY, &entry, 8);
+	for (unsigned i = 0; entry && i < SCOPE_JIT_ENTRIES; i++) {
+		struct scope_code_entry e;
+
+		if (scope_code_entry(scope_target_read, t, entry, &e) < 0)
+			return false;
+		if (!e.is_module)
+			return scope_target_read(t, e.sym + SYMFILE_PAYLOAD,
+						 &layout, 4) == 0 &&
+			       layout == 1;
+		entry = e.next;
+	}
+	return false;
+}
+
+bool scope_naming_has_frame_pointers(const struct scope_naming *n)
+{
+	return n->has_frame_pointers;
+}
+
 int scope_naming_new(struct scope_target *t, struct scope_naming **ret_naming)
 {
 	scope_auto(scope_naming) n = calloc(1, sizeof(*n));
@@ -73,6 +105,7 @@ int scope_naming_new(struct scope_target *t, struct scope_naming **ret_naming)
 		descriptor = scope_target_address(t, "__jit_debug_descriptor");
 		if (!descriptor)
 			return -ENOENT;
+		n->has_frame_pointers = reads_frame_pointers(t, descriptor);
 		n->jit = scope_jit_new(scope_target_read, t, descriptor);
 		if (!n->jit)
 			return -ENOMEM;

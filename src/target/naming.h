@@ -53,6 +53,9 @@ SCOPE_AUTO(scope_naming)
  * now. */
 int scope_naming_sync(struct scope_naming *n);
 
+/* Does the JIT's code keep frame pointers (+JPperf fp, or true)? */
+bool scope_naming_has_frame_pointers(const struct scope_naming *n);
+
 /* Where an address is: of an instruction, such as Process.i. */
 int scope_naming_find(struct scope_naming *n, uint64_t addr,
 		      struct scope_named *ret_named);
