@@ -220,7 +220,7 @@ const char *scope_vm_atom(struct scope_vm *vm, uint64_t atom, size_t *ret_len)
 	struct scope_atoms *a = vm->atoms;
 	const char *text;
 	uint64_t at;
-	size_t len;
+	size_t len = 0;
 
 	if (atom == SCOPE_WORD_REDACTED) {
 		*ret_len = sizeof(SCOPE_TEXT_REDACTED) - 1;

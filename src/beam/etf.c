@@ -258,7 +258,7 @@ static uint64_t utf8_atom(struct scope_etf *e, size_t len)
 
 static uint64_t latin1_atom(struct scope_etf *e, size_t len)
 {
-	char text[2 * 255];
+	char text[2 * 255] = "";
 	size_t n = 0;
 
 	if (len > 255)

@@ -256,7 +256,7 @@ static int have_tag(struct scope_scan *s, uint64_t tab, uint32_t slots,
 	r = fetch(s, tab, p, (size_t)slots * 8);
 	for (uint32_t i = 0; r > 0 && i < slots && seen < ENTRIES_CHECKED;
 	     i++) {
-		uint64_t id;
+		uint64_t id = 0;
 
 		if (p[i] == 0 || p[i] == invalid)
 			continue;
@@ -358,7 +358,7 @@ static int is_descriptor(struct scope_scan *s, const uint8_t *p,
 	    (u64_at(p, 8) != 0 && !is_pointer(u64_at(p, 8), 8)))
 		return 0;
 	while (at) {
-		struct scope_code_entry e;
+		struct scope_code_entry e = { 0 };
 		int r = is_pointer(at, 8) ?
 				scope_code_entry(read_some, s, at, &e) :
 				-EFAULT;
