@@ -142,9 +142,8 @@ static int load_seg_table(struct scope_vm *vm)
 	return r;
 }
 
-/* Read the text of atom number `ix` into text[ATOM_BYTES_MAX]. */
-static int read_text(struct scope_vm *vm, uint64_t ix, char *text,
-		     size_t *ret_len)
+/* Read the text of atom number `ix` into text[ATOM_BYTES_MAX]: its length. */
+static int read_text(struct scope_vm *vm, uint64_t ix, char *text)
 {
 	const struct scope_layout *l = vm->layout;
 	uint64_t seg, atom, name;
@@ -183,12 +182,14 @@ static int read_text(struct scope_vm *vm, uint64_t ix, char *text,
 	r = len ? vm->read(vm->arg, name, text, len) : 0;
 	if (r < 0)
 		return r;
-	if (!scope_utf8_valid(text, len))
-		return -EINVAL;
-	*ret_len = len;
-	return 0;
+	return scope_utf8_valid(text, len) ? len : -EINVAL;
 }
 
+/* gcc 12's analyser believes that a kept chunk is lost. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpragmas"
+#pragma GCC diagnostic ignored "-Wunknown-warning-option"
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
 /* A kept copy of text; NULL when memory is short or the cache is full. */
 static const char *keep(struct scope_atoms *a, uint64_t atom, const char *text,
 			size_t len)
@@ -215,12 +216,14 @@ static const char *keep(struct scope_atoms *a, uint64_t atom, const char *text,
 	return at + 2;
 }
 
+#pragma GCC diagnostic pop
+
 const char *scope_vm_atom(struct scope_vm *vm, uint64_t atom, size_t *ret_len)
 {
 	struct scope_atoms *a = vm->atoms;
 	const char *text;
 	uint64_t at;
-	size_t len = 0;
+	int len;
 
 	if (atom == SCOPE_WORD_REDACTED) {
 		*ret_len = sizeof(SCOPE_TEXT_REDACTED) - 1;
@@ -234,10 +237,11 @@ const char *scope_vm_atom(struct scope_vm *vm, uint64_t atom, size_t *ret_len)
 		*ret_len = (size_t)kept[0] << 8 | kept[1];
 		return (const char *)kept + 2;
 	}
-	if (read_text(vm, atom >> 6, a->spare, &len) < 0)
+	len = read_text(vm, atom >> 6, a->spare);
+	if (len < 0)
 		return NULL;
-	text = keep(a, atom, a->spare, len);
-	*ret_len = len;
+	text = keep(a, atom, a->spare, (size_t)len);
+	*ret_len = (size_t)len;
 	return text ? text : a->spare;
 }
 

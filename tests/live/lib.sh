@@ -139,12 +139,13 @@ node() {
 		-eval "live:main([\"$module\", \"$ndir\"$args])."
 }
 
-# Nodes from here on run on an emulator with USDT probes, of the host's release.
+# Nodes from here on are of the host's release, on an emulator with USDT probes.
 usdt_emulator() { # [PROGRAM]: in place of beam.smp
 	local dir name
-	read -r name dir < <("$top/scripts/otp-matrix" 25-usdt 2>"$tmp/usdt.log")
+	read -r name dir < <("$top/scripts/otp-matrix" usdt 2>"$tmp/usdt.log")
 	[ -n "$dir" ] || fail "no USDT emulator: $(tail -n 3 "$tmp/usdt.log")"
 	echo "$name: $dir"
+	on_release "${name%-usdt}"
 	if [ $# -gt 0 ]; then
 		cp -R "$dir/bin" "$tmp/emu"
 		mv "$1" "$tmp/emu/beam.smp"
