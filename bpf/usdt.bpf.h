@@ -241,7 +241,8 @@ static __always_inline int usdt_fill(struct scratch *s,
 		if (r)
 			return r;
 	}
-	if (!in_set(s->rec.pid, u->flags & SCOPE_USDT_PAIR ? s->rec.a[0] : 0))
+	if (!(u->flags & SCOPE_USDT_NODE) &&
+	    !in_set(s->rec.pid, u->flags & SCOPE_USDT_PAIR ? s->rec.a[0] : 0))
 		return USDT_NONE;
 	return USDT_EVENT;
 }

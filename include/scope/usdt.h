@@ -14,7 +14,7 @@
 #include <linux/types.h>
 
 #define SCOPE_USDT_MAX 48 /* sites */
-#define SCOPE_USDT_ARGS 4 /* arguments that are used of one */
+#define SCOPE_USDT_ARGS 5 /* arguments that are used of one */
 #define SCOPE_USDT_TEXT 256 /* bytes of a text, NUL included: DTRACE_TERM_BUF_SIZE */
 
 /* An argument: value [+ register] [+ index register << scale], which with
@@ -60,6 +60,7 @@ struct scope_usdt_arg {
 #define SCOPE_USDT_PAIR 1u   /* a[0] is a process, too */
 #define SCOPE_USDT_QUIET 2u  /* no event of its own */
 #define SCOPE_USDT_OPENS 4u  /* of this thread: time runs until ... */
+#define SCOPE_USDT_NODE 16u  /* of the whole node, whatever the processes */
 #define SCOPE_USDT_CLOSES 8u /* ... here, and goes into scope_rec.gc.pause_ns */
 
 struct scope_usdt_site {

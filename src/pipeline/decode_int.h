@@ -42,6 +42,7 @@ struct scope_decoder {
 	struct scope_event ev;
 	char current[SCOPE_MFA_TEXT];
 	scope_kindset off; /* kinds whose probes are off for their cost */
+	char own[64]; /* name of this node, as USDT told it last */
 	char text[2048], json[4096]; /* of an event */
 	uint64_t am_erlang, am_hibernate;
 };

@@ -6,25 +6,96 @@
 #include "pipeline/decode_int.h"
 #include "scope/usdt.h"
 
-/* The text in the image's n-th segment; empty ones are none. */
-static void add_nth(struct scope_event *ev, size_t n, enum scope_field_key key)
+/* The text in the image's n-th segment; NULL: it is empty, or not there. */
+static const char *text_at(const struct scope_event *ev, size_t n,
+			   size_t *ret_len)
 {
 	const struct scope_image *im = &ev->image;
 	size_t at = 0, words;
 	const char *s;
 
 	if (n >= im->nsegs)
-		return;
+		return NULL;
 	for (size_t i = 0; i < n; i++)
 		at += SCOPE_SEG_WORDS(im->segs[i]);
 	words = SCOPE_SEG_WORDS(im->segs[n]);
 	if (at > im->nwords || words > im->nwords - at ||
 	    words > SCOPE_USDT_TEXT / 8)
-		return;
+		return NULL;
 	s = (const char *)(im->words + at);
-	words = strnlen(s, 8 * words);
-	if (words)
-		scope_event_add_text(ev, key, s, words);
+	*ret_len = strnlen(s, 8 * words);
+	return *ret_len ? s : NULL;
+}
+
+static void add_nth(struct scope_event *ev, size_t n, enum scope_field_key key)
+{
+	size_t len;
+	const char *s = text_at(ev, n, &len);
+
+	if (s)
+		scope_event_add_text(ev, key, s, len);
+}
+
+/* The name of a node, which the emulator prints as an atom: between quotes
+ * where it needs them. */
+static void add_peer(struct scope_decoder *d, struct scope_event *ev)
+{
+	struct scope_buf b = scope_buf_of(d->text, sizeof(d->text));
+	size_t len, at = 1;
+	const char *s = text_at(ev, 0, &len);
+
+	if (!s)
+		return;
+	if (*s != '\'') {
+		scope_event_add_text(ev, SCOPE_FIELD_PEER_TEXT, s, len);
+		return;
+	}
+	for (; at < len && s[at] != '\''; at++) {
+		if (s[at] == '\\' && at + 1 < len)
+			at++;
+		scope_buf_char(&b, s[at]);
+	}
+	scope_event_add_text(ev, SCOPE_FIELD_PEER_TEXT, b.p, b.len);
+}
+
+static bool is_text(const char *s, size_t len, const char *want)
+{
+	return s && strlen(want) == len && memcmp(s, want, len) == 0;
+}
+
+/* Whether it is this node. When it gets its name that is ours already; when it
+ * gives it up ours is gone, as it may be by the time that others are told to be
+ * gone. */
+static bool is_self(struct scope_decoder *d, const struct scope_event *ev)
+{
+	const struct scope_field *peer =
+		scope_event_get(ev, SCOPE_FIELD_PEER_TEXT);
+	size_t len = 0, n = 0;
+	const char *raw = text_at(ev, 0, &n), *own = text_at(ev, 2, &len);
+
+	if (!peer || !own || peer->len >= sizeof(d->own))
+		return false;
+	if (ev->kind == SCOPE_KIND_DIST_NODE_DOWN)
+		return is_text(own, len, "nonode@nohost") &&
+		       is_text(peer->text, peer->len, d->own);
+	if (n != len || memcmp(raw, own, len) != 0)
+		return false;
+	memcpy(d->own, peer->text, peer->len);
+	d->own[peer->len] = 0;
+	return true;
+}
+
+static void node_came_or_went(struct scope_decoder *d, struct scope_event *ev)
+{
+	add_peer(d, ev);
+	add_nth(ev, 1, SCOPE_FIELD_VISIBILITY);
+	if (is_self(d, ev)) {
+		scope_event_add_u(ev, SCOPE_FIELD_SELF, 1);
+		scope_decoder_ask_node(d);
+	} else if (ev->kind == SCOPE_KIND_DIST_NODE_DOWN &&
+		   d->opts.term_words) {
+		add_nth(ev, 3, SCOPE_FIELD_REASON_TEXT);
+	}
 }
 
 static void add_reason(const struct scope_decoder *d, struct scope_event *ev)
@@ -109,6 +180,14 @@ void scope_decode_usdt(struct scope_decoder *d, const struct scope_rec *rec,
 		else if (rec->kind == SCOPE_KIND_PORT_CONTROL)
 			scope_event_add_u(ev, SCOPE_FIELD_OP_NUMBER,
 					  rec->port.op);
+		break;
+	case SCOPE_KIND_DIST_SEND:
+		add_peer(d, ev);
+		add_term(ev, SCOPE_FIELD_PORT, rec->port.port);
+		break;
+	case SCOPE_KIND_DIST_NODE_UP:
+	case SCOPE_KIND_DIST_NODE_DOWN:
+		node_came_or_went(d, ev);
 		break;
 	default:
 		break;

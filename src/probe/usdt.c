@@ -6,7 +6,9 @@
  * emits none into code that it makes, so that calls of functions are not told.
  *
  * Texts of records, in this order: proc.spawn, proc.hibernate: the function;
- * proc.exit, proc.exit_signal, port.close: the reason; port.open: the name.
+ * proc.exit, proc.exit_signal, port.close: the reason; port.open: the name;
+ * dist.send: the peer; dist.node_up, dist.node_down: the peer, its type, our
+ * name, the reason.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,8 +39,8 @@ struct probe {
 };
 
 #define K(k) SCOPE_KIND_##k
-/* A site that several lines name is one: the first that opens is before those
- * that need it opened. */
+/* A site that several lines name is one, unless they match: the first that
+ * opens is before those that need it opened. */
 static const struct probe probes[] = {
 	/* Its process is the new one. */
 	{ K(PROC_SPAWN), SCOPE_GROUP_PROC, "process__spawn", NULL,
@@ -104,6 +106,27 @@ static const struct probe probes[] = {
 	  { { 0, SCOPE_USDT_ANY, 0 },
 	    { 1, SCOPE_USDT_PORT, SLOT(port.port) },
 	    { 3, SCOPE_USDT_NUMBER, SLOT(port.op) } } },
+	/* Of its last argument, a size, dist__outputv makes nothing. */
+	{ K(DIST_SEND), SCOPE_GROUP_DIST, "dist__output", NULL, 0, 0,
+	  { { 1, SCOPE_USDT_PORT, SLOT(port.port) },
+	    { 2, SCOPE_USDT_STRING, 0 } } },
+	{ K(DIST_SEND), SCOPE_GROUP_DIST, "dist__outputv", NULL, 0, 0,
+	  { { 1, SCOPE_USDT_PORT, SLOT(port.port) },
+	    { 2, SCOPE_USDT_STRING, 0 } } },
+	/* A text is compared as far as seven bytes go. */
+	{ K(DIST_NODE_UP), SCOPE_GROUP_PROC, "dist__monitor", "nodeup",
+	  SCOPE_USDT_NODE, 0,
+	  { { 1, SCOPE_USDT_MATCH, 0 },
+	    { 2, SCOPE_USDT_STRING, 0 },
+	    { 3, SCOPE_USDT_STRING, 0 },
+	    { 0, SCOPE_USDT_STRING, 0 } } },
+	{ K(DIST_NODE_DOWN), SCOPE_GROUP_PROC, "dist__monitor", "nodedow",
+	  SCOPE_USDT_NODE, 0,
+	  { { 1, SCOPE_USDT_MATCH, 0 },
+	    { 2, SCOPE_USDT_STRING, 0 },
+	    { 3, SCOPE_USDT_STRING, 0 },
+	    { 0, SCOPE_USDT_STRING, 0 },
+	    { 4, SCOPE_USDT_CONTENTS, 0 } } },
 };
 
 static const char *const limits[SCOPE_KIND_MAX] = {
@@ -133,6 +156,13 @@ static const char *const limits[SCOPE_KIND_MAX] = {
 	[K(PORT_CLOSE)] = "drivers and addresses are not told; the reason is "
 			  "text, cut at 63 bytes",
 	[K(PORT_COMMAND)] = "data, sizes, drivers and addresses are not told",
+	[K(DIST_SEND)] = "it is told as it is written to the port of the "
+			 "connection, each fragment by itself; neither the "
+			 "signal, the processes nor contents, nor what a "
+			 "process that carries the connection (TLS) sends",
+	[K(DIST_NODE_UP)] = "names are cut at 63 bytes",
+	[K(DIST_NODE_DOWN)] = "names and the reason, which is text, are cut at "
+			      "63 bytes",
 	[K(PORT_CONTROL)] = "data, sizes, drivers and addresses are not told; "
 			    "nor is port_call/3",
 };
@@ -237,7 +267,7 @@ static int add_site(void *arg, const struct scope_stapsdt *note)
 	if (r < 0)
 		return r;
 	s->found++;
-	for (size_t i = 0; i < out->n; i++)
+	for (size_t i = 0; !s->probe->match && i < out->n; i++)
 		if (out->site[i].site == SCOPE_SITE_USDT &&
 		    out->site[i].offset == site.offset) {
 			out->site[i].kinds |= site.kinds;

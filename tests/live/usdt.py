@@ -3,6 +3,7 @@
 """Hold a stream of USDT events to what the node (erl/usdt.erl) knows.
 
     usdt.py [--kinds LIST] STREAM TRUTH   what differs; exit 1
+    usdt.py --dist STREAM STREAM TRUTH    the same of dist.*: by USDT, by uprobes
     usdt.py --semaphores PID              probes that somebody looks at, one a line
 
 Of each kind and each of the workload's processes: the events with the keys that
@@ -114,10 +115,44 @@ class Comparison:
             self.faults.append(f'{n} {fact["kind"]} of {fact["pid"]}, not {fact["n"]}')
 
 
+def dist(usdt, uprobe, facts):
+    """Nodes that came and went, and what was written to the connections."""
+    def nodes(stream):
+        return [tuple(e.get(k) for k in ('kind', 'peer', 'visibility', 'self', 'reason'))
+                for e in stream.events if e['kind'] in ('dist.node_up', 'dist.node_down')]
+
+    faults = usdt.check() + uprobe.check()
+    truth = [(f['kind'], f['peer']) for f in facts if f['t'] == 'node']
+    if nodes(usdt) != nodes(uprobe):
+        faults.append(f'nodes: {nodes(usdt)} instead of {nodes(uprobe)}')
+    if [n[:2] for n in nodes(usdt)][:len(truth)] != truth or not truth:
+        faults.append(f'nodes: {nodes(usdt)}, really {truth}')
+    sent, written = collections.Counter(), collections.Counter()
+    for e in uprobe.events:
+        if e['kind'] == 'dist.send':
+            sent[e['peer']] += e['fragments']
+    for e in usdt.events:
+        if e['kind'] == 'dist.send':
+            written[e['peer']] += 1
+            if not e['port'].startswith('#Port<'):
+                faults.append(f'no port: {e}')
+    if sent != written or not sent:
+        faults.append(f'written: {dict(written)} instead of {dict(sent)}')
+    print(f'{len(usdt.events)} events, {len(nodes(usdt))} nodes came or went, {sum(written.values())} packets')
+    return faults
+
+
 def main():
     if sys.argv[1] == '--semaphores':
         print('\n'.join(semaphores(int(sys.argv[2]))))
         return 0
+    if sys.argv[1] == '--dist':
+        with open(sys.argv[2], encoding='utf-8') as f, open(sys.argv[3], encoding='utf-8') as g, \
+                open(sys.argv[4], encoding='utf-8') as h:
+            faults = dist(Stream(f), Stream(g), [json.loads(line) for line in h])
+        for fault in faults:
+            print('  ' + fault)
+        return 1 if faults else 0
     args, kinds = sys.argv[1:], None
     if args[0] == '--kinds':
         kinds, args = args[1].split(','), args[2:]

@@ -1032,6 +1032,7 @@ static const struct scope_stapsdt some_notes[] = {
 	NOTE(6, "process__exit", "8@%xmm0 8@%r14"),
 	NOTE(7, "process__hibernate", "8@%r15"),
 	NOTE(8, "port__command", "8@%rbx 8@%r12 8@472(%rdx) 8@%rax"),
+	NOTE(9, "dist__monitor", "8@%rbx 8@%r12 8@%rdx 8@%rax 8@%rcx"),
 	{ "other", "message__receive", "8@%rax 8@%rdx", TEXT, 0 },
 };
 
@@ -1063,8 +1064,11 @@ static void usdt_is_taken_where_asked_for(void **state)
 	/* That of another program is not the emulator's. */
 	assert_string_equal(found.missing[SCOPE_KIND_MSG_RECEIVE],
 			    "USDT probe message__receive is not in this build");
-	/* Two sends, four of collections (two kinds), a command. */
-	assert_int_equal(count(SCOPE_SITE_USDT, false), 7);
+	assert_string_equal(found.missing[SCOPE_KIND_DIST_SEND],
+			    "USDT probe dist__output is not in this build");
+	/* Two sends, four of collections (two kinds), a command, and one of
+	 * nodes that tells two kinds by a text. */
+	assert_int_equal(count(SCOPE_SITE_USDT, false), 9);
 	for (size_t i = 0; i < found.n; i++) {
 		const struct scope_attach_site *s = &found.site[i];
 

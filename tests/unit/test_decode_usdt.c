@@ -123,6 +123,52 @@ static void collections(void **state)
 	is(0, "heap_block_after_words", "233");
 }
 
+static void nodes(void **state)
+{
+	static const char *const up[] = { "other@b", "hidden", "a@b" };
+	static const char *const down[] = { "'oth\\'er-x@b'", "visible", "a@b",
+					    "connection_closed" };
+	static const char *const named[] = { "'me-1@b'", "visible", "'me-1@b'" };
+	static const char *const gone[] = { "'me-1@b'", "visible",
+					    "nonode@nohost", "normal" };
+	static const char *const late[] = { "other@b", "visible",
+					    "nonode@nohost", "normal" };
+	struct scope_rec *rec = usdt(SCOPE_KIND_DIST_SEND, 0);
+
+	(void)state;
+	rec->port.port = 5 << 4 | 7;
+	assert_int_equal(give_texts(down, 1), 0);
+	is(0, "peer", "\"oth'er-x@b\"");
+	is(0, "pid", NULL);
+	(void)usdt(SCOPE_KIND_DIST_NODE_UP, 0);
+	assert_int_equal(give_texts(up, 3), 0);
+	is(0, "peer", "\"other@b\"");
+	is(0, "visibility", "\"hidden\"");
+	is(0, "self", NULL);
+	(void)usdt(SCOPE_KIND_DIST_NODE_DOWN, 0);
+	assert_int_equal(give_texts(down, 4), 0);
+	is(0, "peer", "\"oth'er-x@b\"");
+	is(0, "reason", "\"connection_closed\"");
+	is(0, "self", NULL);
+	/* Its own name, until it gives that up; others may go later. */
+	(void)usdt(SCOPE_KIND_DIST_NODE_UP, 0);
+	assert_int_equal(give_texts(named, 3), 0);
+	is(0, "peer", "\"me-1@b\"");
+	is(0, "self", "true");
+	(void)usdt(SCOPE_KIND_DIST_NODE_DOWN, 0);
+	assert_int_equal(give_texts(late, 4), 0);
+	is(0, "self", NULL);
+	(void)usdt(SCOPE_KIND_DIST_NODE_DOWN, 0);
+	assert_int_equal(give_texts(gone, 4), 0);
+	is(0, "self", "true");
+	is(0, "reason", NULL);
+	/* Without texts there is little to say. */
+	(void)usdt(SCOPE_KIND_DIST_NODE_DOWN, 0);
+	assert_int_equal(give_texts(NULL, 0), 0);
+	is(0, "peer", NULL);
+	is(0, "self", NULL);
+}
+
 /* A record that says what it does not have. */
 static void broken_texts_are_left_out(void **state)
 {
@@ -152,6 +198,7 @@ int main(void)
 		T(without_contents_there_is_no_reason, 25),
 		T(messages, 27),
 		T(collections, 25),
+		T(nodes, 25),
 		T(broken_texts_are_left_out, 25),
 	};
 
