@@ -113,11 +113,16 @@ struct scope_layout {
 	/* ErtsSchedulerData */
 	__u32 s_current_process, s_type, s_no, s_dirty_no, s_current_port;
 	__u32 s_virtual_reds, s_run_queue, s_stride;
+	__u32 s_ssi, s_flxctr_slot, s_reductions, s_ets_count, s_ets;
+	__u32 ssi_flags; /* ErtsSchedulerSleepInfo */
+
+	/* ErtsRunQueue; rq_prio is an array of four, its lengths first */
+	__u32 rq_prio, rq_prio_bytes, rq_len, rq_ix, rq_ports, rq_stride;
 
 	/* ErtsPTab, from the table's symbol; t_* within its r.o */
 	__u32 pt_count, pt_ro;
 	__u32 t_tab, t_max, t_pix_mask, t_pix_cl_mask, t_pix_cli_mask;
-	__u32 t_pix_cl_shift, t_pix_cli_shift, t_invalid;
+	__u32 t_pix_cl_shift, t_pix_cli_shift, t_invalid, t_free_ids;
 
 	/* IndexTable of atoms, Atom */
 	__u32 at_entries, at_seg_table, atom_len, atom_name;
@@ -160,7 +165,7 @@ struct scope_layout {
 
 	/* Port, erts_driver_t */
 	__u32 port_connected, port_caller, port_name, port_driver, port_data;
-	__u32 port_state;
+	__u32 port_state, port_bytes, port_in, port_out, port_queue, port_os_pid;
 	__u32 drv_next, drv_name, drv_output, drv_outputv;
 
 	/* inet_descriptor, and the driver data of spawn, fd and vanilla */
@@ -172,6 +177,25 @@ struct scope_layout {
 
 	/* ErlIOVec, SysIOVec */
 	__u32 iov_size, iov_iov, iov_bytes;
+
+	/* DbTableCommon; ErtsMagicBinary's indirection; ErtsFlxCtr and its
+	 * ErtsFlxCtrDecentralizedCtrArray, with the room left to align it */
+	__u32 ets_next, ets_prev, ets_type, ets_owner, ets_name, ets_id;
+	__u32 ets_counters, ets_status, ets_keypos, ets_compress, ets_bytes;
+	__u32 magic_word, fx_spread, fx_counters, fx_slots, fx_slot_bytes;
+	__u32 fx_block, fx_room;
+
+	/* ErtsAllocatorThrSpec_t, ErtsAllocatorInfo_t (ai_types of each, from
+	 * 1), Allctr_t, CarriersStats_t, StatValues_t, ErtsAlcFixList_t (with
+	 * carriers in pools, and without; fl_processes is a set of them) */
+	__u32 ts_bytes, ts_size, ts_instances;
+	__u32 ai_bytes, ai_is_util, ai_enabled, ai_by_thread, ai_extra;
+	__u32 ai_types;
+	__u32 al_prefix, al_no, al_ix, al_pools, al_pool, al_fix;
+	__u32 al_sbcs, al_mbcs, al_bytes;
+	__u32 cs_bytes, cs_kinds, cs_blocks, cs_block_bytes, cs_size, cs_number;
+	__u32 fl_bytes, fl_count, fl_size, fl_allocated, fl_used;
+	__u32 fl_own_allocated, fl_own_used, fl_processes;
 };
 
 #endif

@@ -68,6 +68,16 @@
  *   inet_tagged          inet_drv.c, init_caller
  *   iov_*                erl_driver.h, ErlIOVec: vsize, size, iov; the size of a
  *                        SysIOVec (its base is first)
+ *   ssi_*, rq_*          erl_process.h, ErtsSchedulerSleepInfo, ErtsRunQueue: its
+ *                        fields are in another order from 29 on
+ *   ets_*, magic_word    erl_db_util.h, DbTableCommon; erl_binary.h
+ *   fx_*                 erl_flxctr.h, ErtsFlxCtr and, where it is spread over the
+ *                        schedulers, ErtsFlxCtrDecentralizedCtrArray
+ *   ts_*, ai_*           erl_alloc.h, ErtsAllocatorThrSpec_t, ErtsAllocatorInfo_t
+ *   al_*, cs_*, fl_*     erl_alloc_util.h, Allctr_t, CarriersStats_t, StatValues_t,
+ *                        BlockStats_t, ErtsAlcFixList_t; which fixed sizes there are,
+ *                        erl_alloc.types; which are processes', preloaded/src/
+ *                        erlang.erl, get_fix_proc/2
  *
  * scripts/layout-table makes such a table from a source tree, and compares a
  * tree with what is here: these agree with 23.2.6, 25.2.3, 27.3.4.1 and 29.1.1,
@@ -101,7 +111,25 @@
 	.port_driver = 480, .port_data = 488, .port_state = 520,               \
 	.drv_next = 0, .drv_name = 24, .drv_output = 104, .drv_outputv = 112,  \
 	.inet_fd = 0, .inet_port = 24, .inet_id = 32, .sys_port = 0,           \
-	.iov_size = 8, .iov_iov = 16, .iov_bytes = 16
+	.iov_size = 8, .iov_iov = 16, .iov_bytes = 16,                         \
+	.ssi_flags = 24, .rq_prio_bytes = 12, .t_free_ids = 8,			\
+	.port_bytes = 560, .port_in = 256, .port_out = 264,			\
+	.port_queue = 280, .port_os_pid = 496, .ets_next = 16,			\
+	.ets_prev = 24, .ets_type = 172, .ets_owner = 176,			\
+	.ets_name = 208, .ets_id = 216, .ets_counters = 232,			\
+	.ets_status = 280, .ets_keypos = 284, .ets_compress = 288,		\
+	.magic_word = 24, .fx_spread = 4, .fx_counters = 8,			\
+	.fx_slots = 16, .fx_slot_bytes = 64, .fx_block = 0,			\
+	.fx_room = 64, .ts_bytes = 24, .ts_size = 12,				\
+	.ts_instances = 16, .ai_bytes = 24, .ai_is_util = 0,			\
+	.ai_enabled = 4, .ai_by_thread = 8, .ai_extra = 16,			\
+	.ai_types = 12, .al_prefix = 120, .al_no = 128, .al_ix = 136,		\
+	.al_pool = 456, .al_fix = 936, .al_sbcs = 1088,			\
+	.al_mbcs = 1744, .al_bytes = 2400, .cs_bytes = 656,			\
+	.cs_kinds = 3, .cs_blocks = 80, .cs_block_bytes = 48,			\
+	.cs_size = 8, .cs_number = 0, .fl_bytes = 64, .fl_size = 0,		\
+	.fl_allocated = 32, .fl_used = 40, .fl_own_allocated = 40,		\
+	.fl_own_used = 48
 
 #define SUBTAGS_SAME                                                           \
 	.tuple = 0, .pos_big = 2, .neg_big = 3, .ref = 4, .fun = 5,            \
@@ -258,6 +286,12 @@ static const struct scope_layout otp23 = {
 	.lx_heap = 104, .lx_bytes = 112, .lx_unlinking = SCOPE_NO,
 	.export_mfa = 48, .ch_functions = 88,
 	.bin_orig_size = 16, .bin_bytes = 24, .bin_refc = 8, .ref_bin = 24,
+
+	.s_ssi = 208, .s_flxctr_slot = 248, .s_reductions = 41784,
+	.s_ets_count = 41848, .s_ets = 41856, .rq_prio = 240,
+	.rq_len = 208, .rq_ix = 0, .rq_ports = 360, .rq_stride = 448,
+	.ets_bytes = 320, .al_pools = 424, .fl_count = 12,
+	.fl_processes = 799,
 };
 
 static const struct scope_layout otp25 = {
@@ -318,6 +352,12 @@ static const struct scope_layout otp25 = {
 	.lx_heap = 112, .lx_bytes = 120, .lx_unlinking = 104,
 	.export_mfa = 56, .ch_functions = 96,
 	.bin_orig_size = 16, .bin_bytes = 24, .bin_refc = 8, .ref_bin = 24,
+
+	.s_ssi = 160, .s_flxctr_slot = 200, .s_reductions = 41640,
+	.s_ets_count = 41712, .s_ets = 41720, .rq_prio = 240,
+	.rq_len = 208, .rq_ix = 0, .rq_ports = 360, .rq_stride = 448,
+	.ets_bytes = 304, .al_pools = 416, .fl_count = 15,
+	.fl_processes = 6205,
 };
 
 static const struct scope_layout otp27 = {
@@ -343,6 +383,12 @@ static const struct scope_layout otp27 = {
 	/* as 25 */
 	.fe_start = 32, .fe_module = 32, .fe_arity = 40, .fe_index = 48,
 	.fe_old_uniq = 68, .fe_old_index = 72, .fe_bytes = 48,
+
+	.s_ssi = 160, .s_flxctr_slot = 200, .s_reductions = 41680,
+	.s_ets_count = 41752, .s_ets = 41760, .rq_prio = 240,
+	.rq_len = 208, .rq_ix = 0, .rq_ports = 360, .rq_stride = 448,
+	.ets_bytes = 304, .al_pools = 416, .fl_count = 15,
+	.fl_processes = 6205,
 };
 
 static const struct scope_layout otp29 = {
@@ -369,6 +415,11 @@ static const struct scope_layout otp29 = {
 	 * index 68, old_uniq 72, old_index 76 */
 	.fe_start = 40, .fe_module = 40, .fe_arity = 64, .fe_index = 68,
 	.fe_old_uniq = 72, .fe_old_index = 76, .fe_bytes = 40,
+
+	.s_ssi = 160, .s_flxctr_slot = 200, .s_reductions = 41704,
+	.s_ets_count = 41776, .s_ets = 41784, .rq_prio = 48, .rq_len = 164,
+	.rq_ix = 168, .rq_ports = 312, .rq_stride = 384, .ets_bytes = 304,
+	.al_pools = 416, .fl_count = 15, .fl_processes = 6205,
 };
 
 static const struct scope_layout *const tables[] = {
