@@ -193,7 +193,8 @@ struct scope_layout {
 	__u32 ai_types;
 	__u32 al_prefix, al_no, al_ix, al_pools, al_pool, al_fix;
 	__u32 al_sbcs, al_mbcs, al_bytes;
-	__u32 cs_bytes, cs_kinds, cs_blocks, cs_block_bytes, cs_size, cs_number;
+	__u32 cs_bytes, cs_kinds, cs_blocks, cs_block_bytes, cs_value_bytes;
+	__u32 cs_size, cs_number;
 	__u32 fl_bytes, fl_count, fl_size, fl_allocated, fl_used;
 	__u32 fl_own_allocated, fl_own_used, fl_processes;
 };

@@ -118,7 +118,7 @@
 	.ets_prev = 24, .ets_type = 172, .ets_owner = 176,			\
 	.ets_name = 208, .ets_id = 216, .ets_counters = 232,			\
 	.ets_status = 280, .ets_keypos = 284, .ets_compress = 288,		\
-	.magic_word = 24, .fx_spread = 4, .fx_counters = 8,			\
+	.fx_spread = 4, .fx_counters = 8,			\
 	.fx_slots = 16, .fx_slot_bytes = 64, .fx_block = 0,			\
 	.fx_room = 64, .ts_bytes = 24, .ts_size = 12,				\
 	.ts_instances = 16, .ai_bytes = 24, .ai_is_util = 0,			\
@@ -127,7 +127,7 @@
 	.al_pool = 456, .al_fix = 936, .al_sbcs = 1088,			\
 	.al_mbcs = 1744, .al_bytes = 2400, .cs_bytes = 656,			\
 	.cs_kinds = 3, .cs_blocks = 80, .cs_block_bytes = 48,			\
-	.cs_size = 8, .cs_number = 0, .fl_bytes = 64, .fl_size = 0,		\
+	.cs_size = 8, .cs_value_bytes = 16, .cs_number = 0, .fl_bytes = 64, .fl_size = 0,		\
 	.fl_allocated = 32, .fl_used = 40, .fl_own_allocated = 40,		\
 	.fl_own_used = 48
 
@@ -291,7 +291,7 @@ static const struct scope_layout otp23 = {
 	.s_ets_count = 41848, .s_ets = 41856, .rq_prio = 240,
 	.rq_len = 208, .rq_ix = 0, .rq_ports = 360, .rq_stride = 448,
 	.ets_bytes = 320, .al_pools = 424, .fl_count = 12,
-	.fl_processes = 799,
+	.magic_word = 48, .fl_processes = 799,
 };
 
 static const struct scope_layout otp25 = {
@@ -357,7 +357,7 @@ static const struct scope_layout otp25 = {
 	.s_ets_count = 41712, .s_ets = 41720, .rq_prio = 240,
 	.rq_len = 208, .rq_ix = 0, .rq_ports = 360, .rq_stride = 448,
 	.ets_bytes = 304, .al_pools = 416, .fl_count = 15,
-	.fl_processes = 6205,
+	.magic_word = 48, .fl_processes = 6205,
 };
 
 static const struct scope_layout otp27 = {
@@ -388,7 +388,7 @@ static const struct scope_layout otp27 = {
 	.s_ets_count = 41752, .s_ets = 41760, .rq_prio = 240,
 	.rq_len = 208, .rq_ix = 0, .rq_ports = 360, .rq_stride = 448,
 	.ets_bytes = 304, .al_pools = 416, .fl_count = 15,
-	.fl_processes = 6205,
+	.magic_word = 56, .fl_processes = 6205,
 };
 
 static const struct scope_layout otp29 = {
@@ -419,7 +419,7 @@ static const struct scope_layout otp29 = {
 	.s_ssi = 160, .s_flxctr_slot = 200, .s_reductions = 41704,
 	.s_ets_count = 41776, .s_ets = 41784, .rq_prio = 48, .rq_len = 164,
 	.rq_ix = 168, .rq_ports = 312, .rq_stride = 384, .ets_bytes = 304,
-	.al_pools = 416, .fl_count = 15, .fl_processes = 6205,
+	.al_pools = 416, .fl_count = 15, .magic_word = 56, .fl_processes = 6205,
 };
 
 static const struct scope_layout *const tables[] = {
