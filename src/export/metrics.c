@@ -158,6 +158,60 @@ static void put_up(struct nodes *s)
 
 #define AT(field) offsetof(struct scope_metrics, field)
 
+/* Numbers of one family, told apart by a label. */
+struct part {
+	const char *value;
+	size_t at;
+};
+
+static void put_parts(struct nodes *s, const char *name, const char *help,
+		      const char *label, const struct part *parts, size_t n)
+{
+	head(s, name, "gauge", help);
+	for (size_t i = 0; i < s->n; i++) {
+		const struct scope_metrics *m = s->node[i];
+
+		for (size_t k = 0; k < n; k++) {
+			uint64_t v = __atomic_load_n(
+				(const uint64_t *)(const void *)((const char *)m +
+								 parts[k].at),
+				__ATOMIC_RELAXED);
+
+			if (!is_attached(m) || v == SCOPE_METRICS_UNKNOWN)
+				continue;
+			labels(s, name, m);
+			scope_buf_printf(s->out, ",%s=\"%s\"", label,
+					 parts[k].value);
+			put_value(s, v);
+		}
+	}
+}
+
+static void put_state(struct nodes *s)
+{
+	static const struct part queues[] = {
+		{ "normal", AT(run_queue[0]) },
+		{ "dirty_cpu", AT(run_queue[1]) },
+		{ "dirty_io", AT(run_queue[2]) },
+	};
+	static const struct part memory[] = {
+		{ "total", AT(memory_total) },
+		{ "processes", AT(memory_processes) },
+		{ "processes_used", AT(memory_processes_used) },
+		{ "system", AT(memory_system) },
+		{ "binary", AT(memory_binary) },
+		{ "ets", AT(memory_ets) },
+	};
+
+	put_parts(s, "beam_run_queue_length",
+		  "Processes and ports that wait for a scheduler of the kind.",
+		  "schedulers", queues, sizeof(queues) / sizeof(*queues));
+	put_parts(s, "beam_memory_bytes",
+		  "Memory in use, as erlang:memory/0 counts it: processes and "
+		  "system are the total, the others are parts of them.",
+		  "type", memory, sizeof(memory) / sizeof(*memory));
+}
+
 void scope_metrics_put(const struct scope_metrics *const *nodes, size_t n,
 		       struct scope_buf *out)
 {
@@ -195,4 +249,7 @@ void scope_metrics_put(const struct scope_metrics *const *nodes, size_t n,
 		    AT(atom_limit), false);
 	put_numbers(&s, "beam_schedulers", "gauge", "Schedulers, dirty ones aside.",
 		    AT(schedulers), false);
+	put_numbers(&s, "beam_ets_tables", "gauge", "ETS tables.",
+		    AT(ets_tables), false);
+	put_state(&s);
 }

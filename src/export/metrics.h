@@ -47,6 +47,11 @@ struct scope_metrics {
 	uint64_t ports, port_limit;
 	uint64_t atoms, atom_limit;
 	uint64_t schedulers;
+	uint64_t ets_tables;
+	uint64_t run_queue[3]; /* normal, dirty CPU, dirty I/O */
+	/* as erlang:memory/0 says it, bytes */
+	uint64_t memory_total, memory_processes, memory_processes_used;
+	uint64_t memory_system, memory_binary, memory_ets;
 };
 
 #define scope_metrics_set(field, v) \

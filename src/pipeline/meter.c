@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/time.h"
+#include "target/memory.h"
 #include "target/procfs.h"
 
 #define GAUGES_EVERY_NS UINT64_C(1000000000)
@@ -53,6 +54,22 @@ void scope_meter_end(struct scope_metrics *m)
 	__atomic_store_n(&m->attached_ns, 0, __ATOMIC_RELEASE);
 }
 
+static void put_memory(const struct scope_meter *from, struct scope_metrics *m)
+{
+	const uint64_t no = SCOPE_METRICS_UNKNOWN;
+	struct scope_memory now = { no, no, no, no, no, no, no, no, no,
+				    .why = NULL };
+
+	/* What can't be read stays unknown. */
+	(void)scope_target_memory(from->target, &now);
+	scope_metrics_set(m->memory_total, now.total);
+	scope_metrics_set(m->memory_processes, now.processes);
+	scope_metrics_set(m->memory_processes_used, now.processes_used);
+	scope_metrics_set(m->memory_system, now.system);
+	scope_metrics_set(m->memory_binary, now.binary);
+	scope_metrics_set(m->memory_ets, now.ets);
+}
+
 static void put_gauges(const struct scope_meter *from, struct scope_metrics *m)
 {
 	struct scope_gauges g;
@@ -66,6 +83,10 @@ static void put_gauges(const struct scope_meter *from, struct scope_metrics *m)
 	scope_metrics_set(m->port_limit, g.port_limit);
 	scope_metrics_set(m->atoms, g.atoms);
 	scope_metrics_set(m->atom_limit, g.atom_limit);
+	scope_metrics_set(m->ets_tables, g.ets_tables);
+	for (unsigned i = 0; i < 3; i++)
+		scope_metrics_set(m->run_queue[i], g.run_queue[i]);
+	put_memory(from, m);
 	scope_metrics_set(m->node_cpu_ns, g.cpu_ns);
 	scope_metrics_set(m->node_resident_bytes, g.resident_bytes);
 	scope_metrics_set(m->node_started_ns, g.started_ns);

@@ -5,7 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "target/ets.h"
 #include "target/procfs.h"
+#include "target/schedulers.h"
 #include "target/target_int.h"
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -41,6 +43,19 @@ static uint64_t ticks_to_ns(uint64_t ticks)
 	return hz > 0 ? ticks * (NS_PER_S / (uint64_t)hz) : 0;
 }
 
+static void read_queues(struct scope_target *t, uint64_t sums[3])
+{
+	scope_auto(scope_schedulers) s = NULL;
+
+	sums[0] = sums[1] = sums[2] = SCOPE_GAUGE_UNKNOWN;
+	if (scope_target_run_queues(t, &s) < 0)
+		return;
+	sums[0] = sums[1] = sums[2] = 0;
+	for (size_t i = 0; i < s->nqueues; i++)
+		if (s->queues[i].is_readable)
+			sums[s->queues[i].type] += s->queues[i].len;
+}
+
 void scope_target_gauges(struct scope_target *t, struct scope_gauges *ret)
 {
 	const struct scope_layout *l = t->vm.layout;
@@ -55,6 +70,8 @@ void scope_target_gauges(struct scope_target *t, struct scope_gauges *ret)
 	ret->atoms = half_at(t, t->vm.atom_table + l->at_entries);
 	ret->atom_limit = half_at(t, t->vm.atom_table + l->at_entries -
 					     LIMIT_BEFORE_ENTRIES);
+	ret->ets_tables = scope_target_ets_count(t);
+	read_queues(t, ret->run_queue);
 	ret->cpu_ns = ret->started_ns = ret->resident_bytes =
 		SCOPE_GAUGE_UNKNOWN;
 	(void)snprintf(path, sizeof(path), "/proc/%d/stat", t->info.pid);

@@ -25,6 +25,11 @@ struct driver {
 	char name[DRIVER_NAME];
 };
 
+/* Addresses of a port's, as it was kept. */
+struct more {
+	uint64_t name, driver, links;
+};
+
 struct walk {
 	struct scope_vm *vm;
 	struct scope_table table;
@@ -34,9 +39,8 @@ struct walk {
 	struct scope_piece pieces[BATCH];
 	uint32_t slots[BATCH];
 	size_t n; /* in the batch */
-	struct {
-		uint64_t name, driver, links; /* addresses; a port's, as kept */
-	} *more; /* owned: as many as out has */
+	struct scope_port *all; /* owned, as out is; out->n of them */
+	struct more *more; /* owned: as many */
 	struct driver drivers[DRIVERS_MAX];
 	size_t ndrivers;
 	size_t links; /* looked at so far */
@@ -54,6 +58,7 @@ void scope_ports_free(struct scope_ports *p)
 static void walk_done(struct walk *w)
 {
 	scope_ports_free(w->out);
+	free(w->all);
 	free(w->bytes);
 	free(w->more);
 }
@@ -109,18 +114,19 @@ static int read_again(struct walk *w, size_t i)
 static int grow(struct walk *w)
 {
 	size_t cap = w->cap ? w->cap * 2 : 64;
-	void *p;
+	struct scope_port *all;
+	struct more *more;
 
 	if (w->out->n < w->cap)
 		return 0;
-	p = realloc(w->out->all, cap * sizeof(*w->out->all));
-	if (!p)
+	all = realloc(w->all, cap * sizeof(*all));
+	if (!all)
 		return -ENOMEM;
-	w->out->all = p;
-	p = realloc(w->more, cap * sizeof(*w->more));
-	if (!p)
+	w->all = all;
+	more = realloc(w->more, cap * sizeof(*more));
+	if (!more)
 		return -ENOMEM;
-	w->more = p;
+	w->more = more;
 	w->cap = cap;
 	return 0;
 }
@@ -138,7 +144,7 @@ static int take(struct walk *w, size_t i)
 	w->more[w->out->n].name = u64_at(p, l->port_name);
 	w->more[w->out->n].driver = u64_at(p, l->port_driver);
 	w->more[w->out->n].links = u64_at(p, l->p_links);
-	w->out->all[w->out->n++] = (struct scope_port){
+	w->all[w->out->n++] = (struct scope_port){
 		.id = u64_at(p, 0),
 		.addr = w->pieces[i].addr,
 		/* The address of a RegProc, until read_names. */
@@ -212,7 +218,7 @@ static int read_registered(struct walk *w)
 	uint64_t words[BATCH];
 
 	for (size_t at = 0; at < w->out->n; at += BATCH) {
-		struct scope_port *p = w->out->all + at;
+		struct scope_port *p = w->all + at;
 		size_t n = w->out->n - at < BATCH ? w->out->n - at : BATCH;
 		int r;
 
@@ -292,7 +298,7 @@ static int read_names(struct walk *w)
 	if (!text)
 		return -ENOMEM;
 	for (size_t i = 0; i < w->out->n; i++) {
-		struct scope_port *p = &w->out->all[i];
+		struct scope_port *p = &w->all[i];
 		const char *driver = driver_name(w, w->more[i].driver);
 		char name[SCOPE_PORT_NAME] = "";
 		uint64_t id = 0;
@@ -363,7 +369,7 @@ static int read_links(struct walk *w, struct scope_port *p, uint64_t root)
 static int read_all_links(struct walk *w)
 {
 	for (size_t i = 0; i < w->out->n; i++) {
-		struct scope_port *p = &w->out->all[i];
+		struct scope_port *p = &w->all[i];
 		uint64_t id = 0;
 		int r = read_links(w, p, w->more[i].links);
 
@@ -403,9 +409,11 @@ int scope_ports_read(struct scope_vm *vm, uint64_t table,
 		r = read_names(&w);
 	if (r == 0)
 		r = read_all_links(&w);
-	if (r == 0)
-		*ret_ports = scope_take(w.out);
-	return r;
+	if (r < 0)
+		return r;
+	w.out->all = scope_take(w.all);
+	*ret_ports = scope_take(w.out);
+	return 0;
 }
 
 int scope_target_ports(struct scope_target *t, struct scope_ports **ret_ports)

@@ -82,6 +82,9 @@ struct scope_gauges {
 	uint64_t processes, process_limit; /* Erlang's */
 	uint64_t ports, port_limit;
 	uint64_t atoms, atom_limit;
+	uint64_t ets_tables;	 /* with those that are being deleted */
+	uint64_t run_queue[3];	 /* processes and ports that wait: for normal,
+				    dirty CPU, dirty I/O schedulers */
 	uint64_t cpu_ns;	 /* of all threads, so far */
 	uint64_t resident_bytes;
 	uint64_t started_ns;	 /* since boot */

@@ -33,7 +33,9 @@ def compare(metrics, stream):
             if not m or ''.join(x.group(0) for x in LABEL.finditer(m[2])) != m[2]:
                 faults.append(f'no sample: {line!r}')
                 continue
-            values[m[1], dict(LABEL.findall(m[2])).get('kind')] = float(m[3])
+            labels = dict(LABEL.findall(m[2]))
+            which = labels.get('kind') or labels.get('type') or labels.get('schedulers')
+            values[m[1], which] = float(m[3])
     for what in 'emitted', 'delivered':
         for kind, n in summary[what].items():
             if kind in ('summary', 'node.exit'):
@@ -44,9 +46,16 @@ def compare(metrics, stream):
     if values.get(('scope_bpf_up', None)) != 1:
         faults.append('not up')
     for name in ('beam_processes', 'beam_ports', 'beam_atoms', 'beam_cpu_seconds_total',
-                 'beam_resident_memory_bytes', 'scope_bpf_collector_cpu_seconds_total'):
+                 'beam_resident_memory_bytes', 'beam_ets_tables',
+                 'scope_bpf_collector_cpu_seconds_total'):
         if not values.get((name, None)):
             faults.append(f'no {name}')
+    for which in 'total', 'processes', 'processes_used', 'system', 'binary', 'ets':
+        if not values.get(('beam_memory_bytes', which)):
+            faults.append(f'no memory of {which}')
+    for which in 'normal', 'dirty_cpu', 'dirty_io':
+        if ('beam_run_queue_length', which) not in values:
+            faults.append(f'no run queues of {which} schedulers')
     print('\n'.join(faults))
     return 1 if faults else 0
 

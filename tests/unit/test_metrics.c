@@ -42,6 +42,10 @@ static void numbers_are_told(void **state)
 		.processes = 7,
 		.atoms = SCOPE_METRICS_UNKNOWN,
 		.node_cpu_ns = 61500000000,
+		.run_queue = { 3, SCOPE_METRICS_UNKNOWN, 1 },
+		.ets_tables = 21,
+		.memory_ets = 4096,
+		.memory_total = SCOPE_METRICS_UNKNOWN,
 	};
 	const struct scope_metrics *nodes[] = { &m };
 
@@ -60,8 +64,14 @@ static void numbers_are_told(void **state)
 			",kind=\"unknown\",cause=\"kernel_missed\"} 2"));
 	assert_true(has("beam_processes" L "} 7"));
 	assert_true(has("beam_cpu_seconds_total" L "} 61.500000000"));
+	assert_true(has("beam_run_queue_length" L ",schedulers=\"normal\"} 3"));
+	assert_true(has("beam_run_queue_length" L ",schedulers=\"dirty_io\"} 1"));
+	assert_true(has("beam_ets_tables" L "} 21"));
+	assert_true(has("beam_memory_bytes" L ",type=\"ets\"} 4096"));
 	/* What can't be read is not there. */
 	assert_null(strstr(text, "beam_atoms{"));
+	assert_null(strstr(text, "schedulers=\"dirty_cpu\""));
+	assert_null(strstr(text, "type=\"total\""));
 }
 
 static void names_are_escaped(void **state)
