@@ -93,6 +93,21 @@ static __always_inline int are_options(u64 list)
 	return (list & 3) == 1 || (list & 0x3f) == 0x3b;
 }
 
+/* Whom it was sent to, where it was handed to nobody: a pid is one itself; an
+ * alias' reference is of three words, and its owner. */
+static __always_inline u64 alias_owner(u64 dest)
+{
+	const volatile struct scope_layout *l = &config.layout;
+	u64 head;
+
+	if ((dest & 3) != 2 || l->ref_pid == SCOPE_NO)
+		return dest;
+	head = word(dest & ~7ull);
+	return SUBTAG(head) == l->sub.ref && head >> 6 == l->ref_pid / 8 ?
+		       word((dest & ~7ull) + l->ref_pid) :
+		       0;
+}
+
 SEC("uprobe")
 int on_attempt_return(struct scope_regs *ctx)
 {
@@ -109,6 +124,11 @@ int on_attempt_return(struct scope_regs *ctx)
 	if (!in_set(a.pid, is_pid(a.dest) ? a.dest : a.to))
 		return 0;
 	if (a.opts && !a.to && !are_options(a.opts))
+		return 0;
+	/* To an alias it is its owner who is talked to. */
+	if (config.samples &&
+	    !is_kept(SCOPE_KIND_MSG_ATTEMPT, now, a.pid,
+		     a.to ? a.to : alias_owner(a.dest)))
 		return 0;
 	s = begin(SCOPE_KIND_MSG_ATTEMPT, site, now);
 	if (!s)

@@ -85,7 +85,8 @@ static __always_inline void gc_started(struct scope_regs *ctx, struct call *c,
 {
 	struct scratch *s;
 
-	if (!wanted(SCOPE_KIND_GC_START))
+	if (!wanted(SCOPE_KIND_GC_START) ||
+	    !is_kept(SCOPE_KIND_GC_START, c->ts, pid, 0))
 		return;
 	s = begin(SCOPE_KIND_GC_START, SCOPE_SITE_GC, c->ts);
 	if (!s)
@@ -139,7 +140,8 @@ static __always_inline void heap_resized(struct scope_regs *ctx, struct call *c,
 {
 	struct scratch *s;
 
-	if (!wanted(SCOPE_KIND_HEAP_GROW))
+	if (!wanted(SCOPE_KIND_HEAP_GROW) ||
+	    !is_kept(SCOPE_KIND_HEAP_GROW, now, pid, 0))
 		return;
 	s = begin(SCOPE_KIND_HEAP_GROW, SCOPE_SITE_GC, now);
 	if (!s)
@@ -171,7 +173,8 @@ static __always_inline void gc_return(struct scope_regs *ctx, struct call *c)
 	c->flags &= ~GC_STARTED;
 	if (h.block != c->before.block)
 		heap_resized(ctx, c, pid, h.block, now);
-	if (!wanted(SCOPE_KIND_GC_END))
+	if (!wanted(SCOPE_KIND_GC_END) ||
+	    !is_kept(SCOPE_KIND_GC_END, now, pid, 0))
 		return;
 	s = begin(SCOPE_KIND_GC_END, SCOPE_SITE_GC, now);
 	if (!s)
@@ -300,7 +303,11 @@ static __always_inline void spawned(struct scope_regs *ctx, struct call *c,
 	s->rec.spawn.function = c->a[2];
 	s->rec.spawn.args = c->a[3];
 	s->rec.spawn.arity = length(c->a[3]);
-	copy_term(s, c->a[3]);
+	/* With all else of the child's own. */
+	if (config.samples && is_out(child, 0))
+		s->rec.flags |= SCOPE_F_SAMPLED;
+	else
+		copy_term(s, c->a[3]);
 	finish(ctx, s);
 }
 
@@ -311,12 +318,13 @@ static __always_inline void hibernated(struct scope_regs *ctx, struct call *c,
 				       u32 arity)
 {
 	const volatile struct scope_layout *l = &config.layout;
-	u64 p = c->a[0], regs = p + l->p_def_arg_reg;
+	u64 p = c->a[0], regs = p + l->p_def_arg_reg, ts = bpf_ktime_get_ns();
 	struct heap h = {};
 	struct scratch *s;
 
-	s = begin(SCOPE_KIND_PROC_HIBERNATE, SCOPE_SITE_HIBERNATE,
-		  bpf_ktime_get_ns());
+	if (!is_kept(SCOPE_KIND_PROC_HIBERNATE, ts, word(p), 0))
+		return;
+	s = begin(SCOPE_KIND_PROC_HIBERNATE, SCOPE_SITE_HIBERNATE, ts);
 	if (!s)
 		return;
 	read_heap(p, &h);
@@ -343,7 +351,8 @@ static __always_inline void named(struct scope_regs *ctx, struct call *c,
 {
 	struct scratch *s;
 
-	/* Never filtered: the set of processes follows the names. */
+	/* Never filtered nor left out: the collector, which knows whose name it
+	 * was, does both. */
 	s = begin(kind, site, c->ts);
 	if (!s)
 		return;

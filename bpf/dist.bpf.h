@@ -28,6 +28,9 @@ static __always_inline void dist_send(struct scope_regs *ctx)
 
 	if (is_pid(pid) && !in_set(pid, 0))
 		return;
+	/* Whose one is that comes in is known to the collector. */
+	if (!is_kept(SCOPE_KIND_DIST_SEND, ts, pid, 0))
+		return;
 	s = begin(SCOPE_KIND_DIST_SEND, SCOPE_SITE_DIST_SEND, ts);
 	if (!s)
 		return;

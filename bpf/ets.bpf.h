@@ -66,6 +66,8 @@ static __always_inline int ets_call(struct scope_regs *ctx, u32 site)
 		count_unread(kind, ts);
 		return 0;
 	}
+	if (!is_kept(kind, ts, pid, 0))
+		return 0;
 	s = begin(kind, site, ts);
 	if (!s)
 		return 0;
@@ -169,7 +171,7 @@ int on_ets_new_return(struct scope_regs *ctx)
 
 	count_hit(SCOPE_GROUP_ETS);
 	if (!bif_returned(SCOPE_SITE_ETS_NEW, &c) || !ret ||
-	    !in_set(c.a[0], 0))
+	    !in_set(c.a[0], 0) || !is_kept(SCOPE_KIND_ETS_NEW, c.ts, c.a[0], 0))
 		return 0;
 	s = begin(SCOPE_KIND_ETS_NEW, SCOPE_SITE_ETS_NEW, c.ts);
 	if (!s)

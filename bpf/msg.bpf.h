@@ -83,6 +83,10 @@ static __always_inline void send_one(struct scope_regs *ctx, u64 rcvr, u64 mp,
 		count_hit(SCOPE_GROUP_SEND);
 		return;
 	}
+	if (!is_kept(SCOPE_KIND_MSG_SEND, ts, from, s->process[0])) {
+		give_back(s);
+		return;
+	}
 	start(s, SCOPE_KIND_MSG_SEND, site, ts);
 	s->rec.pid = pid;
 	s->rec.msg.to = s->process[0];
@@ -127,6 +131,8 @@ static __noinline int send_alias(struct scope_regs *ctx)
 		count_hit(SCOPE_GROUP_SEND);
 		return 0;
 	}
+	if (!is_kept(SCOPE_KIND_MSG_SEND, ts, from, to))
+		return 0;
 	s = begin(SCOPE_KIND_MSG_SEND, SCOPE_SITE_ALIAS, ts);
 	if (!s)
 		return 0;
@@ -155,6 +161,8 @@ __noinline int send_dist(struct scope_regs *ctx, u64 to, u64 edep, u64 from,
 		count_hit(SCOPE_GROUP_SEND);
 		return 0;
 	}
+	if (!is_kept(SCOPE_KIND_MSG_SEND, ts, from, to))
+		return 0;
 	s = begin(SCOPE_KIND_MSG_SEND, site, ts);
 	if (!s)
 		return 0;
@@ -372,6 +380,10 @@ static __always_inline int received(struct scope_regs *ctx, u64 c_p, u64 mp,
 	if (!in_set(pid, is_pid(from) ? from : 0)) {
 		give_back(s);
 		count_hit(SCOPE_GROUP_RECEIVE);
+		return 0;
+	}
+	if (!is_kept(SCOPE_KIND_MSG_RECEIVE, ts, pid, from)) {
+		give_back(s);
 		return 0;
 	}
 	start(s, SCOPE_KIND_MSG_RECEIVE, site, ts);

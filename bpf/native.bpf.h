@@ -77,7 +77,8 @@ static __always_inline int native_done(struct scope_regs *ctx)
 	count_hit(SCOPE_GROUP_CALL);
 	if (!n)
 		return 0; /* entered before we attached, or of no interest */
-	s = is_since(SCOPE_GROUP_CALL, n->ts) ?
+	s = is_since(SCOPE_GROUP_CALL, n->ts) &&
+			    is_kept(SCOPE_KIND_CALL, now, n->pid, 0) ?
 		    begin(SCOPE_KIND_CALL, site, now) :
 		    NULL;
 	if (s) {

@@ -207,13 +207,14 @@ static __always_inline void port_opened(struct scope_regs *ctx, u64 site,
 					struct port_call *c, u64 prt)
 {
 	const volatile struct scope_layout *l = &config.layout;
-	u64 id = word(prt), pid = c->a[0];
+	u64 id = word(prt), pid = c->a[0], ts = bpf_ktime_get_ns();
 	struct scratch *s;
 
 	/* An error is NULL, or the port number that none has. */
-	if (!prt || !is_port(id) || !in_set(pid, 0))
+	if (!prt || !is_port(id) || !in_set(pid, 0) ||
+	    !is_kept(SCOPE_KIND_PORT_OPEN, ts, pid, id))
 		return;
-	s = begin(SCOPE_KIND_PORT_OPEN, site, bpf_ktime_get_ns());
+	s = begin(SCOPE_KIND_PORT_OPEN, site, ts);
 	if (!s)
 		return;
 	s->rec.pid = is_pid(pid) ? pid : 0;
@@ -231,13 +232,13 @@ static __always_inline void port_opened(struct scope_regs *ctx, u64 site,
 static __always_inline void port_closed(struct scope_regs *ctx,
 					struct port_call *c)
 {
-	u64 from = c->a[1];
+	u64 from = c->a[1], ts = bpf_ktime_get_ns();
 	struct scratch *s;
 
-	if (!in_set(c->a[3], from))
+	if (!in_set(c->a[3], from) ||
+	    !is_kept(SCOPE_KIND_PORT_CLOSE, ts, c->a[3], c->a[0]))
 		return;
-	s = begin(SCOPE_KIND_PORT_CLOSE, SCOPE_SITE_PORT_CLOSE,
-		  bpf_ktime_get_ns());
+	s = begin(SCOPE_KIND_PORT_CLOSE, SCOPE_SITE_PORT_CLOSE, ts);
 	if (!s)
 		return;
 	s->rec.pid = is_pid(c->a[3]) ? c->a[3] : 0;
@@ -252,15 +253,16 @@ static __always_inline void port_commanded(struct scope_regs *ctx,
 					   struct port_call *c, u32 result)
 {
 	u64 pid = c->a[0], prt = c->a[1], data = c->a[2];
+	u64 ts = bpf_ktime_get_ns();
 	struct scratch *s;
 
 	if (result != PORT_OP_DONE && result != PORT_OP_SCHEDULED &&
 	    result != PORT_OP_BUSY_SCHEDULED)
 		return;
-	if (!in_set(pid, 0))
+	if (!in_set(pid, 0) ||
+	    !is_kept(SCOPE_KIND_PORT_COMMAND, ts, pid, c->a[3]))
 		return;
-	s = begin(SCOPE_KIND_PORT_COMMAND, SCOPE_SITE_PORT_COMMAND,
-		  bpf_ktime_get_ns());
+	s = begin(SCOPE_KIND_PORT_COMMAND, SCOPE_SITE_PORT_COMMAND, ts);
 	if (!s)
 		return;
 	s->rec.pid = is_pid(pid) ? pid : 0;
@@ -346,7 +348,9 @@ static __always_inline void controlled(struct scope_regs *ctx, u64 site)
 	u64 data = SCOPE_ARG4(ctx), ts = bpf_ktime_get_ns();
 	struct scratch *s;
 
-	if (!in_set(pid, 0))
+	if (!in_set(pid, 0) ||
+	    (config.samples &&
+	     !is_kept(SCOPE_KIND_PORT_CONTROL, ts, pid, word(prt))))
 		return;
 	s = begin(SCOPE_KIND_PORT_CONTROL, site, ts);
 	if (!s)
@@ -421,7 +425,7 @@ static __always_inline void put_in(struct scope_regs *ctx, u64 site)
 		bytes = (u32)SCOPE_ARG2(ctx);
 		break;
 	}
-	if (!in_set(to, 0))
+	if (!in_set(to, 0) || !is_kept(SCOPE_KIND_PORT_INPUT, ts, to, id))
 		return;
 	s = begin(SCOPE_KIND_PORT_INPUT, site, ts);
 	if (!s)
@@ -470,7 +474,7 @@ static __always_inline void put_out(struct scope_regs *ctx, u64 site)
 		return;
 	}
 	pid = word(prt + l->port_connected);
-	if (!in_set(pid, 0))
+	if (!in_set(pid, 0) || !is_kept(SCOPE_KIND_PORT_OUTPUT, ts, pid, id))
 		return;
 	s = begin(SCOPE_KIND_PORT_OUTPUT, site, ts);
 	if (!s)

@@ -55,7 +55,9 @@ static __always_inline void exits(struct scope_regs *ctx)
 	s->rec.exit.reason = SCOPE_ARG2(ctx);
 	s->rec.exit.reductions = reductions(p);
 	/* Where it only serves the table of processes, that it ended is all. */
-	if (wanted(SCOPE_KIND_PROC_EXIT))
+	if (config.samples && is_out(pid, 0))
+		s->rec.flags |= SCOPE_F_SAMPLED;
+	else if (wanted(SCOPE_KIND_PROC_EXIT))
 		copy_term(s, SCOPE_ARG2(ctx));
 	finish(ctx, s);
 }
@@ -66,7 +68,8 @@ static __always_inline void exit_signal(struct scope_regs *ctx, u64 from,
 	u64 ts = bpf_ktime_get_ns();
 	struct scratch *s;
 
-	if (!in_set(from, to))
+	if (!in_set(from, to) ||
+	    !is_kept(SCOPE_KIND_PROC_EXIT_SIGNAL, ts, from, to))
 		return;
 	s = begin(SCOPE_KIND_PROC_EXIT_SIGNAL, site, ts);
 	if (!s)
@@ -96,7 +99,7 @@ static __always_inline void linked(struct scope_regs *ctx, u32 kind, u32 site,
 		count_unread(kind, ts);
 		return;
 	}
-	if (!in_set(pid, to))
+	if (!in_set(pid, to) || !is_kept(kind, ts, pid, to))
 		return;
 	s = begin(kind, site, ts);
 	if (!s)

@@ -79,7 +79,8 @@ static __always_inline void sched_out(struct scope_regs *ctx, u64 esdp, u64 p,
 	}
 	if (state & PSFLG_FREE)
 		(void)bpf_map_delete_elem(&runs, &pid);
-	if (!wanted(SCOPE_KIND_SCHED_OUT))
+	if (!wanted(SCOPE_KIND_SCHED_OUT) ||
+	    !is_kept(SCOPE_KIND_SCHED_OUT, now, pid, 0))
 		return;
 	s = begin(SCOPE_KIND_SCHED_OUT, SCOPE_SITE_SCHEDULE, now);
 	if (!s)
@@ -119,7 +120,8 @@ static __always_inline void sched_in(struct scope_regs *ctx, u64 p, u64 now)
 
 		(void)bpf_map_update_elem(&runs, &pid, &r, BPF_ANY);
 	}
-	if (!wanted(SCOPE_KIND_SCHED_IN))
+	if (!wanted(SCOPE_KIND_SCHED_IN) ||
+	    !is_kept(SCOPE_KIND_SCHED_IN, now, pid, 0))
 		return;
 	s = begin(SCOPE_KIND_SCHED_IN, SCOPE_SITE_SCHEDULE, now);
 	if (!s)

@@ -115,7 +115,8 @@ static __always_inline void timer_started(struct scope_regs *ctx, u64 site,
 	struct scratch *s;
 
 	/* It was refused. */
-	if ((ref & 3) != 2 || !in_set(c->a[0], 0))
+	if ((ref & 3) != 2 || !in_set(c->a[0], 0) ||
+	    !is_kept(SCOPE_KIND_TIMER_START, c->ts, c->a[0], 0))
 		return;
 	s = begin(SCOPE_KIND_TIMER_START, site, c->ts);
 	if (!s)
@@ -142,7 +143,8 @@ static __always_inline void timer_canceled(struct scope_regs *ctx, u64 site,
 	u64 ref = word(c->a[1]);
 	struct scratch *s;
 
-	if ((ref & 3) != 2 || !in_set(c->a[0], 0))
+	if ((ref & 3) != 2 || !in_set(c->a[0], 0) ||
+	    !is_kept(SCOPE_KIND_TIMER_CANCEL, c->ts, c->a[0], 0))
 		return;
 	s = begin(SCOPE_KIND_TIMER_CANCEL, site, c->ts);
 	if (!s)
@@ -203,6 +205,9 @@ static __always_inline void timer_fired(struct scope_regs *ctx, u64 tmr)
 		to = word(to);
 	if (!in_set(is_pid(to) ? to : 0, 0))
 		return;
+	/* Whose a name is, is known to the collector. */
+	if (!is_kept(SCOPE_KIND_TIMER_TIMEOUT, ts, to, 0))
+		return;
 	s = begin(SCOPE_KIND_TIMER_TIMEOUT, SCOPE_SITE_TIMER_FIRED, ts);
 	if (!s)
 		return;
@@ -227,7 +232,7 @@ static __always_inline void timer_fired(struct scope_regs *ctx, u64 tmr)
 SEC("uprobe")
 int on_timer(struct scope_regs *ctx)
 {
-	u64 site = bpf_get_attach_cookie(ctx), pid;
+	u64 site = bpf_get_attach_cookie(ctx), pid, ts;
 	struct scratch *s;
 
 	count_hit(SCOPE_GROUP_TIMER);
@@ -236,9 +241,10 @@ int on_timer(struct scope_regs *ctx)
 		return 0;
 	}
 	pid = word(SCOPE_ARG1(ctx));
-	if (!in_set(pid, 0))
+	ts = bpf_ktime_get_ns();
+	if (!in_set(pid, 0) || !is_kept(SCOPE_KIND_TIMER_START, ts, pid, 0))
 		return 0;
-	s = begin(SCOPE_KIND_TIMER_START, site, bpf_ktime_get_ns());
+	s = begin(SCOPE_KIND_TIMER_START, site, ts);
 	if (!s)
 		return 0;
 	s->rec.pid = pid;

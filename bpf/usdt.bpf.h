@@ -232,6 +232,26 @@ static __always_inline u64 usdt_passed(u64 ts)
 	return ns;
 }
 
+/* Spawns and exits go on, for the table of processes. */
+static __always_inline int usdt_sampled(
+	struct scratch *s, const volatile struct scope_usdt_site *u)
+{
+	u64 pid = s->rec.pid,
+	    other = u->flags & SCOPE_USDT_PAIR ? s->rec.a[0] : 0;
+
+	if (u->kind == SCOPE_KIND_PROC_SPAWN ||
+	    u->kind == SCOPE_KIND_PROC_EXIT) {
+		if (is_out(u->kind == SCOPE_KIND_PROC_SPAWN ? s->rec.a[0] : pid,
+			   0))
+			s->rec.flags |= SCOPE_F_SAMPLED;
+		return 0;
+	}
+	/* Who receives is not told from whom. */
+	if (u->kind == SCOPE_KIND_MSG_SEND)
+		pid = other;
+	return leave_out(pid, other, s->rec.ts_ns, u->kind);
+}
+
 static __always_inline int usdt_fill(struct scratch *s,
 				     const volatile struct scope_usdt_site *u)
 {
@@ -243,6 +263,8 @@ static __always_inline int usdt_fill(struct scratch *s,
 	}
 	if (!(u->flags & SCOPE_USDT_NODE) &&
 	    !in_set(s->rec.pid, u->flags & SCOPE_USDT_PAIR ? s->rec.a[0] : 0))
+		return USDT_NONE;
+	if (config.samples && usdt_sampled(s, u))
 		return USDT_NONE;
 	return USDT_EVENT;
 }

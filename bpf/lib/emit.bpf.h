@@ -13,6 +13,7 @@
 
 #include "lib/kernel.bpf.h"
 #include "scope/event.h"
+#include "scope/sample.h"
 #include "scope/site.h"
 
 /* Room to read an object of the largest budget behind the last word. */
@@ -175,6 +176,44 @@ static __always_inline int in_set(u64 a, u64 b)
 		return 1;
 	return bpf_map_lookup_elem(&processes, &a) ||
 	       bpf_map_lookup_elem(&processes, &b);
+}
+
+/* Whether the conversation of these two is left out. Global, so that it is
+ * verified once. */
+__noinline int is_out(u64 a, u64 b)
+{
+	struct scope_bpf_control *c;
+	u32 zero = 0;
+
+	c = bpf_map_lookup_elem(&control, &zero);
+	return c && !scope_sample_keeps(a, b, *(volatile u32 *)&c->keep);
+}
+
+/* The same of an event, which is counted then. */
+__noinline int leave_out(u64 a, u64 b, u64 ts, u32 kind)
+{
+	struct scope_counters *c;
+
+	if (!in_time(ts) || !is_out(a, b))
+		return 0;
+	c = my_counters();
+	if (c)
+		__sync_fetch_and_add(&c->sampled[kind & (SCOPE_KIND_MAX - 1)],
+				     1);
+	/* Of these the runs are counted that give no event. */
+	if (kind == SCOPE_KIND_MSG_SEND)
+		count_hit(SCOPE_GROUP_SEND);
+	else if (kind == SCOPE_KIND_MSG_RECEIVE)
+		count_hit(SCOPE_GROUP_RECEIVE);
+	return 1;
+}
+
+/* Whether an event between these two is kept: where all are, which is known
+ * when the program is loaded, that costs nothing. One that belongs to a process
+ * alone has nobody else (0) for its other side. */
+static __always_inline int is_kept(u32 kind, u64 ts, u64 a, u64 b)
+{
+	return !config.samples || !leave_out(a, b, ts, kind);
 }
 
 /* Scratch for this program to work in, until it is given back; NULL: none. */

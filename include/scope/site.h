@@ -219,6 +219,8 @@ struct scope_bpf_config {
 	__u32 nrings;	  /* rings in use; a CPU writes to ring cpu % nrings */
 	__u32 filter;	  /* 1: only processes in the set */
 	__u32 transport;  /* enum scope_transport; chosen by who loads */
+	__u32 samples;	  /* 1: scope_bpf_control.keep says what is kept */
+	__u32 pad0;
 	__u64 am_complete; /* atom `complete`, for SCOPE_SITE_PURGE */
 	__u64 am_true;
 	__u64 am_abs, am_async; /* for options of timers */
@@ -245,6 +247,8 @@ struct scope_bpf_config {
 struct scope_bpf_control {
 	__u64 since_ns; /* CLOCK_MONOTONIC */
 	__u64 until_ns;
+	__u32 keep; /* share of conversations, see scope/sample.h */
+	__u32 pad0;
 	/* What was noted before that is no more true: the probes of the group
 	 * were off in between. */
 	__u64 group_since_ns[SCOPE_GROUP_MAX];

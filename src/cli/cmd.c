@@ -34,7 +34,7 @@ static const char *const later_cmds[] = {
 	"explain", "serve",  "export",	"agent",   "hub",  NULL,
 };
 static const char *const later_opts[] = {
-	"--filter", "-f",	 "--sample",
+	"--filter", "-f",
 	"--overflow", "--config", "--output", "-o", NULL,
 };
 

@@ -142,13 +142,14 @@ static void tee_tick(struct scope_sink *sink, uint64_t mono_ns)
 static void say_totals(const struct session *s,
 		       const struct scope_run_totals *t)
 {
-	uint64_t delivered = 0, missed = 0;
+	uint64_t delivered = 0, missed = 0, sampled = 0;
 
 	if (!s->has_hints)
 		return;
 	for (size_t i = 0; i < SCOPE_KIND_MAX; i++) {
 		delivered += t->delivered[i];
 		missed += t->missed[i];
+		sampled += t->sampled[i];
 	}
 	fprintf(stderr, "scope-bpf: %s%" PRIu64 " events, %" PRIu64 " lost%s\n",
 		t->node_ended ? "the node ended; " : "", delivered,
@@ -156,6 +157,11 @@ static void say_totals(const struct session *s,
 		t->lost_all ? "; a larger --buffer, fewer --events or a "
 			      "--process may help" :
 			      "");
+	if (sampled)
+		fprintf(stderr,
+			"scope-bpf: %" PRIu64 " events of other "
+			"conversations were left out\n",
+			sampled);
 	if (missed)
 		fprintf(stderr,
 			"scope-bpf: some %" PRIu64 " more were not seen, to "
@@ -172,6 +178,7 @@ static struct scope_run_opts run_opts(const struct session *s)
 		.term_words = c->term_words,
 		.buffer_bytes = c->buffer_bytes,
 		.transport = c->transport,
+		.sample = c->sample,
 		.from = c->from,
 		.duration_ns = c->duration_ns,
 		.budget = c->budget,

@@ -34,6 +34,7 @@ enum {
 	OPT_HEADER_FILE,
 	OPT_CACERT,
 	OPT_REDACT,
+	OPT_SAMPLE,
 	OPT_SOURCE,
 	OPT_STRATEGY,
 	OPT_BUDGET,
@@ -86,6 +87,8 @@ const struct scope_opt scope_live_opts[] = {
 	[OPT_REDACT] = { 0, "redact", "RULE",
 			 "default key: atom: field: match: kind:",
 			 "Hide values: default, key:NAME, match:REGEX, @FILE" },
+	[OPT_SAMPLE] = { 0, "sample", "SHARE", NULL,
+			 "Keep 0.8 of all conversations, and those whole" },
 	[OPT_SOURCE] = { 0, "source", "NAME", "auto uprobe usdt",
 			 "Where events are taken from: auto, uprobe or usdt" },
 	[OPT_STRATEGY] = { 0, "strategy", "NAME",
@@ -312,6 +315,20 @@ static int set_source(struct scope_live_conf *c, const char *value,
 			  value);
 }
 
+static int set_sample(struct scope_live_conf *c, const char *value,
+		      struct scope_err *err)
+{
+	double share;
+
+	if (scope_parse_share(value, &share) < 0 || share <= 0)
+		return scope_fail(err, -EINVAL,
+				  "--sample takes a share from above 0 to 1, "
+				  "such as 0.8 or 80%%, not '%s'",
+				  value);
+	c->sample = share < 1 ? share : 0;
+	return 0;
+}
+
 static int set_transport(struct scope_live_conf *c, const char *value,
 			 struct scope_err *err)
 {
@@ -465,6 +482,8 @@ static int set(void *arg, const struct scope_opt *opt, const char *value,
 		return set_strategy(c, value, err);
 	case OPT_BUDGET:
 		return set_budget(c, value, err);
+	case OPT_SAMPLE:
+		return set_sample(c, value, err);
 	case OPT_TRANSPORT:
 		return set_transport(c, value, err);
 	case OPT_COLOR:

@@ -45,6 +45,7 @@ struct scope_live_conf {
 	uint64_t duration_ns; /* 0: until stopped */
 	uint64_t buffer_bytes;
 	enum scope_transport transport;
+	double sample; /* share of conversations to keep; 0: all */
 	enum scope_strategy strategy;
 	double budget; /* share of the node's CPU time; 0: no limit */
 	unsigned term_words;

@@ -121,3 +121,30 @@ int scope_parse_percent(const char *s, double *ret_share)
 	*ret_share = (double)thousandths / 100000;
 	return 0;
 }
+
+int scope_parse_share(const char *s, double *ret_share)
+{
+	uint64_t millionths, step = 1000000, whole = step;
+	int r = digits(&s, step, &millionths);
+
+	if (r < 0)
+		return r;
+	if (*s == '.') {
+		const char *first = ++s;
+
+		for (; *s >= '0' && *s <= '9' && step > 1; s++) {
+			step /= 10;
+			millionths += step * (unsigned)(*s - '0');
+		}
+		if (s == first)
+			return -EINVAL;
+	}
+	if (*s == '%') {
+		whole *= 100;
+		s++;
+	}
+	if (*s || millionths > whole)
+		return -EINVAL;
+	*ret_share = (double)millionths / (double)whole;
+	return 0;
+}

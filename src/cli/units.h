@@ -19,5 +19,7 @@ int scope_parse_number(const char *s, uint64_t *ret_n);
 
 /* "2%", "0.5", three decimals at most, up to 100: as a part of one. */
 int scope_parse_percent(const char *s, double *ret_share);
+/* "0.8", "80%": a part of one, six decimals at most. */
+int scope_parse_share(const char *s, double *ret_share);
 
 #endif

@@ -223,6 +223,8 @@ void scope_metrics_put(const struct scope_metrics *const *nodes, size_t n,
 	put_kinds(&s, "scope_bpf_events_delivered_total",
 		  "Events that were put out.", AT(delivered));
 	put_lost(&s);
+	put_kinds(&s, "scope_bpf_events_sampled_total",
+		  "Events left out by intention.", AT(sampled));
 	put_numbers(&s, "scope_bpf_events_late_total", "counter",
 		    "Events that came too late to be put in order.", AT(late),
 		    false);

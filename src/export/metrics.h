@@ -33,6 +33,7 @@ struct scope_metrics {
 	uint64_t emitted[SCOPE_KIND_MAX];
 	uint64_t delivered[SCOPE_KIND_MAX];
 	uint64_t lost[SCOPE_LOSS_MAX][SCOPE_KIND_MAX];
+	uint64_t sampled[SCOPE_KIND_MAX];
 
 	/* the observer itself */
 	uint64_t cpu_ns;

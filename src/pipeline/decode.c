@@ -528,10 +528,38 @@ static bool is_for_set(const struct scope_decoder *d,
 	return d->opts.in_set(d->opts.arg, ev->pid);
 }
 
+/* Whether a record is left out by intention, though it came: for the table of
+ * processes' sake, or because whose it is was not known in the kernel. pid: of
+ * a registration, whose name it is or was; of the signal of another node, whom
+ * it is for. */
+static bool is_left_out(const struct scope_decoder *d,
+			const struct scope_rec *rec, uint64_t pid)
+{
+	if (!d->opts.is_kept)
+		return false;
+	switch (rec->kind) {
+	case SCOPE_KIND_PROC_SPAWN:
+	case SCOPE_KIND_PROC_EXIT:
+		return rec->flags & SCOPE_F_SAMPLED;
+	case SCOPE_KIND_PROC_REGISTER:
+	case SCOPE_KIND_PROC_UNREGISTER:
+	case SCOPE_KIND_DIST_RECEIVE:
+		break;
+	case SCOPE_KIND_TIMER_TIMEOUT:
+		if (!scope_is_atom(rec->timer.to))
+			return false;
+		pid = scope_procs_named(d->procs, rec->timer.to);
+		break;
+	default:
+		return false;
+	}
+	return pid && !d->opts.is_kept(d->opts.arg, pid);
+}
+
 int scope_decoder_record(struct scope_decoder *d, const struct scope_rec *rec)
 {
 	struct scope_event *ev;
-	bool is_emitted = true, is_inside;
+	bool is_emitted = true, is_inside, is_sampled;
 	uint64_t pid;
 
 	if (!is_known(rec))
@@ -541,7 +569,10 @@ int scope_decoder_record(struct scope_decoder *d, const struct scope_rec *rec)
 	is_inside = is_in_set(d, rec);
 	pid = learn_before(d, rec);
 	is_inside = is_inside || is_in_set(d, rec);
-	if (is_inside && scope_decode_asked(d, (enum scope_kind)rec->kind) &&
+	is_sampled = rec->kind != SCOPE_KIND_DIST_RECEIVE &&
+		     is_left_out(d, rec, pid);
+	if (is_inside && !is_sampled &&
+	    scope_decode_asked(d, (enum scope_kind)rec->kind) &&
 	    !(rec->kind == SCOPE_KIND_LOSS &&
 	      !scope_decode_asked(d, (enum scope_kind)rec->a[0]))) {
 		const uint64_t *words =
@@ -561,6 +592,9 @@ int scope_decoder_record(struct scope_decoder *d, const struct scope_rec *rec)
 							       NULL);
 		build(d, rec, ev);
 		is_emitted = is_for_set(d, ev);
+		if (is_emitted && rec->kind == SCOPE_KIND_DIST_RECEIVE)
+			is_sampled = is_left_out(d, rec, ev->pid);
+		is_emitted = is_emitted && !is_sampled;
 		if (is_emitted)
 			d->opts.emit(d->opts.arg, ev);
 	} else {
@@ -575,5 +609,8 @@ int scope_decoder_record(struct scope_decoder *d, const struct scope_rec *rec)
 		scope_decode_learn_unload(d, rec);
 	if (rec->kind == SCOPE_KIND_PORT_CLOSE)
 		scope_decode_learn_port_closed(d, rec);
+	if (is_sampled && is_inside &&
+	    scope_decode_asked(d, (enum scope_kind)rec->kind))
+		return SCOPE_DECODE_SAMPLED;
 	return !is_emitted;
 }

@@ -30,6 +30,8 @@ struct scope_decode_opts {
 	void (*renamed)(void *arg, uint64_t pid, uint64_t name, bool on);
 	/* Whether a process is in the set; NULL: all are. */
 	bool (*in_set)(void *arg, uint64_t pid);
+	/* Whether what belongs to a process alone is kept; NULL: all is. */
+	bool (*is_kept)(void *arg, uint64_t pid);
 	void *arg;
 };
 
@@ -47,7 +49,10 @@ int scope_decoder_introduce(struct scope_decoder *d, uint64_t ts_ns,
  * can be named. */
 void scope_decoder_learn_code(struct scope_decoder *d);
 
-/* 0: emitted; 1: not asked for, or of no process in the set, and noted; -EBADMSG: not a record that we know. */
+/* 0: emitted; 1: not asked for, or of no process in the set, and noted;
+ * SCOPE_DECODE_SAMPLED: left out by intention, and noted; -EBADMSG: not a
+ * record that we know. */
+#define SCOPE_DECODE_SAMPLED 2
 int scope_decoder_record(struct scope_decoder *d, const struct scope_rec *rec);
 
 /* The name that the node has now, an Eterm atom; 0: not known. */

@@ -99,6 +99,7 @@ static void put_kind(const struct scope_meter *from, struct scope_metrics *m,
 		     unsigned k)
 {
 	uint64_t emitted = from->totals->emitted[k] - from->out_of_set[k];
+	uint64_t sampled = from->totals->sampled[k];
 	uint64_t lost[SCOPE_LOSS_MAX];
 
 	for (unsigned i = 0; i < SCOPE_LOSS_MAX; i++)
@@ -110,10 +111,12 @@ static void put_kind(const struct scope_meter *from, struct scope_metrics *m,
 			scope_probe_counters(from->probe, cpu);
 
 		emitted += scope_metrics_get(c->emitted[k]);
+		sampled += scope_metrics_get(c->sampled[k]);
 		for (unsigned i = 0; i < SCOPE_LOSS_MAX; i++)
 			lost[i] += scope_metrics_get(c->lost[i][k]);
 	}
 	scope_metrics_set(m->emitted[k], emitted);
+	scope_metrics_set(m->sampled[k], sampled);
 	scope_metrics_set(m->delivered[k], from->totals->delivered[k]);
 	for (unsigned i = 0; i < SCOPE_LOSS_MAX; i++)
 		scope_metrics_set(m->lost[i][k], lost[i]);

@@ -161,6 +161,7 @@ void scope_report_summary(struct scope_report *r, struct scope_event *ev,
 	struct scope_buf lo = scope_buf_of(r->c, sizeof(r->c));
 	struct scope_buf st = scope_buf_of(r->d, sizeof(r->d));
 	struct scope_buf mi = scope_buf_of(r->e, sizeof(r->e));
+	struct scope_buf sa = scope_buf_of(r->f, sizeof(r->f));
 	struct rusage ru = { 0 };
 
 	scope_report_plain(ev, SCOPE_KIND_SUMMARY, now_ns, wall_offset_ns);
@@ -198,6 +199,9 @@ void scope_report_summary(struct scope_report *r, struct scope_event *ev,
 	add_json(ev, SCOPE_FIELD_EMITTED, &em);
 	add_json(ev, SCOPE_FIELD_DELIVERED, &de);
 	add_json(ev, SCOPE_FIELD_LOST, &lo);
+	put_kinds(&sa, totals->sampled);
+	if (sa.len > 2)
+		add_json(ev, SCOPE_FIELD_SAMPLED, &sa);
 	put_kinds(&mi, totals->missed);
 	if (mi.len > 2)
 		add_json(ev, SCOPE_FIELD_MISSED, &mi);

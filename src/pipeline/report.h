@@ -13,7 +13,7 @@
 #include "probe/probe.h"
 
 struct scope_report {
-	char a[8192], b[8192], c[8192], d[2048], e[4096];
+	char a[8192], b[8192], c[8192], d[2048], e[4096], f[4096];
 };
 
 void scope_report_plain(struct scope_event *ev, enum scope_kind kind,

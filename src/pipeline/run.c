@@ -37,6 +37,8 @@ struct run {
 	/* lost to a slow sink since it was last told */
 	uint64_t refused[SCOPE_KIND_MAX], refused_since, told_ns;
 	uint64_t lost_since; /* when the sink was asked what it lost later */
+	/* came, and were no event of this stream: out of the set, or left out
+	 */
 	uint64_t out_of_set[SCOPE_KIND_MAX];
 	uint64_t set[PROCESSES_MAX]; /* pid of each opts->processes; 0: none */
 	size_t nset;
@@ -259,6 +261,13 @@ static int make_set(struct run *r, struct scope_err *err)
 	return rc;
 }
 
+static bool is_kept(void *arg, uint64_t pid)
+{
+	const struct run *r = arg;
+
+	return scope_probe_keeps(r->probe, pid);
+}
+
 /* -- accounting ------------------------------------------------------------------ */
 
 /* Add up what the kernel side counted; called after the last drain. */
@@ -274,6 +283,7 @@ static void count_kernel(struct run *r)
 			if (!SCOPE_KIND_IS_WIRE(k) || !((r->opts->kinds >> k) & 1))
 				continue;
 			t->emitted[k] += c->emitted[k];
+			t->sampled[k] += c->sampled[k];
 			for (unsigned i = 0; i < SCOPE_LOSS_MAX; i++)
 				t->lost[i][k] += c->lost[i][k];
 		}
@@ -317,6 +327,8 @@ static void record(struct run *r, const struct scope_rec *rec)
 	else if (rc > 0 && SCOPE_KIND_IS_WIRE(rec->kind) &&
 		 ((r->opts->kinds >> rec->kind) & 1))
 		r->out_of_set[rec->kind]++;
+	if (rc == SCOPE_DECODE_SAMPLED)
+		r->totals.sampled[rec->kind]++;
 }
 
 /* -- the loop --------------------------------------------------------------------- */
@@ -456,6 +468,7 @@ static int start(struct run *r, struct scope_err *err)
 		.term_words = r->opts->term_words,
 		.buffer_bytes = r->opts->buffer_bytes,
 		.transport = r->opts->transport,
+		.samples = r->opts->sample > 0,
 		.filter = r->opts->processes && r->opts->processes[0],
 		.from = r->opts->from,
 		.calibrator = r->opts->calibrator,
@@ -481,6 +494,10 @@ static int start(struct run *r, struct scope_err *err)
 	if (po.filter) {
 		dec.renamed = renamed;
 		dec.in_set = in_set;
+	}
+	if (po.samples) {
+		scope_probe_keep(r->probe, r->opts->sample);
+		dec.is_kept = is_kept;
 	}
 	dec.jit_descriptor = scope_probe_jit_descriptor(r->probe);
 	rc = scope_decoder_new(r->t, &dec, &r->decoder, err);

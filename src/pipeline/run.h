@@ -27,6 +27,7 @@ struct scope_run_opts {
 	unsigned term_words;	/* budget of a term; 0: no contents */
 	size_t buffer_bytes;	/* of all kernel buffers together */
 	enum scope_transport transport;
+	double sample; /* share of conversations to keep; 0: all */
 	double budget; /* share of the node's CPU time; 0: no limit */
 	enum scope_from from;	/* sources of events */
 	uint64_t duration_ns;	/* 0: until stopped */
@@ -44,6 +45,7 @@ struct scope_run_totals {
 	uint64_t delivered[SCOPE_KIND_MAX];
 	uint64_t lost[SCOPE_LOSS_MAX][SCOPE_KIND_MAX];
 	uint64_t lost_all; /* sum of lost */
+	uint64_t sampled[SCOPE_KIND_MAX]; /* left out by intention */
 	/* With a budget: events while probes were off, estimated; what tracing
 	 * cost, as a share, and by how much more than calibrated. */
 	uint64_t missed[SCOPE_KIND_MAX];

@@ -11,6 +11,7 @@
 #include "probe/catalogue.h"
 #include "probe/perf_rings.h"
 #include "probe/rings.h"
+#include "scope/sample.h"
 
 struct scope_probe {
 	struct scope_probe_opts opts;
@@ -53,6 +54,7 @@ static void configure(struct scope_probe *p, struct scope_target *t,
 	c->term_words = p->opts.term_words;
 	c->nrings = p->nrings;
 	c->filter = p->opts.filter;
+	c->samples = p->opts.samples;
 	c->am_true = scope_vm_find_atom(vm, "true", 8);
 	c->am_noconnect = scope_vm_find_atom(vm, "noconnect", 4096);
 	c->am_nosuspend = scope_vm_find_atom(vm, "nosuspend", 4096);
@@ -135,9 +137,11 @@ static int map_arrays(struct scope_probe *p, struct scope_err *err)
 		return r;
 	r = map_array(p->loaded.control, "control", sizeof(*p->control),
 		      PROT_READ | PROT_WRITE, &p->control, err);
-	if (r == 0)
-		p->control->since_ns = UINT64_MAX;
-	return r;
+	if (r < 0)
+		return r;
+	p->control->since_ns = UINT64_MAX;
+	p->control->keep = SCOPE_SAMPLE_ALL;
+	return 0;
 }
 
 static bool is_perf(const struct scope_probe *p)
@@ -421,6 +425,22 @@ void scope_probe_free(struct scope_probe *p)
 		(void)munmap(p->control, sizeof(*p->control));
 	close_maps(p);
 	free(p);
+}
+
+void scope_probe_keep(struct scope_probe *p, double share)
+{
+	uint32_t keep = share >= 1 ? SCOPE_SAMPLE_ALL :
+				     (uint32_t)(share * SCOPE_SAMPLE_ALL);
+
+	__atomic_store_n(&p->control->keep, keep, __ATOMIC_RELAXED);
+}
+
+bool scope_probe_keeps(const struct scope_probe *p, uint64_t pid)
+{
+	return !p->opts.samples ||
+	       scope_sample_keeps(pid, 0,
+				  __atomic_load_n(&p->control->keep,
+						  __ATOMIC_RELAXED));
 }
 
 int scope_probe_watch(struct scope_probe *p, uint64_t pid, bool on)

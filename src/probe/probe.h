@@ -35,6 +35,7 @@ struct scope_probe_opts {
 	size_t buffer_bytes; /* all rings, or perf buffers, together */
 	enum scope_transport transport;
 	bool filter;	     /* only the processes of scope_probe_watch */
+	bool samples;	     /* scope_probe_keep says what is kept */
 	enum scope_from from;
 	/* To be set going once all is attached; borrowed; NULL: none. */
 	struct scope_calibrator *calibrator;
@@ -67,6 +68,12 @@ scope_kindset scope_probe_group_kinds(const struct scope_probe *p,
 				      enum scope_group group);
 /* What the probes of a group have cost so far, as calibrated: ns. */
 uint64_t scope_probe_cost(const struct scope_probe *p, enum scope_group group);
+
+/* Where opts.samples: of all conversations keep this share from now on, as
+ * scope/sample.h says; all until then. */
+void scope_probe_keep(struct scope_probe *p, double share);
+/* Whether what belongs to a process alone is kept now. Any thread. */
+bool scope_probe_keeps(const struct scope_probe *p, uint64_t pid);
 
 /* Add a process to the set that is reported (where opts.filter), or take it
  * out. -ENOSPC: the set is full. */

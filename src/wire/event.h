@@ -157,6 +157,7 @@ enum scope_type {
 	X(OFF_NS, "from", UINT, "off since when, wall clock ns")               \
 	X(BACK_NS, "to", UINT, "off until when, wall clock ns")                \
 	X(MISSED, "missed", JSON, "events not seen meanwhile, estimated, by kind") \
+	X(SAMPLED, "sampled", JSON, "events left out by intention, by kind")   \
 	X(OTP, "otp", TEXT, "OTP release")                                     \
 	X(ERTS, "erts", TEXT, "ERTS version")                                  \
 	X(FLAVOR, "flavor", TEXT, "jit or emu")                                \

@@ -298,6 +298,19 @@ const char *scope_probe_link_kind(const struct scope_probe *p)
 	return "none";
 }
 
+void scope_probe_keep(struct scope_probe *p, double share)
+{
+	(void)p;
+	(void)share;
+}
+
+bool scope_probe_keeps(const struct scope_probe *p, uint64_t pid)
+{
+	(void)p;
+	(void)pid;
+	return true;
+}
+
 enum scope_transport scope_probe_transport(const struct scope_probe *p,
 					   unsigned *ret_buffers,
 					   const char **ret_why)

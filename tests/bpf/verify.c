@@ -43,12 +43,13 @@ static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
 struct way {
 	unsigned filter;
 	enum scope_transport transport;
+	unsigned samples;
 };
 
 static const struct way ways[] = {
-	{ 0, SCOPE_TRANSPORT_RING },
-	{ 1, SCOPE_TRANSPORT_RING },
-	{ 0, SCOPE_TRANSPORT_PERF },
+	{ 0, SCOPE_TRANSPORT_RING, 0 },
+	{ 1, SCOPE_TRANSPORT_RING, 1 },
+	{ 0, SCOPE_TRANSPORT_PERF, 1 },
 };
 
 static unsigned load_one(const char *name, unsigned otp, const struct way *way)
@@ -73,6 +74,7 @@ static unsigned load_one(const char *name, unsigned otp, const struct way *way)
 	c->jit_descriptor = 4096;
 	c->filter = way->filter;
 	c->transport = way->transport;
+	c->samples = way->samples;
 	bpf_object__for_each_program(p, obj) {
 		bool it = !strcmp(bpf_program__name(p), name);
 

@@ -326,6 +326,15 @@ static inline void code_gone(uint64_t entry)
 	fake_put(&t->f, entry, none, sizeof(none));
 }
 
+/* One is left out. */
+static uint64_t left_out;
+
+static inline bool is_kept(void *arg, uint64_t pid)
+{
+	(void)arg;
+	return pid != left_out;
+}
+
 /* A process that the table has. */
 static inline uint64_t alive(unsigned n, const char *name)
 {
@@ -347,6 +356,7 @@ static inline void open_decoder(scope_kindset kinds, unsigned term_words)
 		.emit = on_event,
 		.renamed = on_renamed,
 		.in_set = in_the_set,
+		.is_kept = is_kept,
 		.jit_descriptor = fake_at(0),
 		.arg = &ngot,
 	};
@@ -378,6 +388,7 @@ static inline int set_up(unsigned otp)
 	writer = scope_json_new(&t->f.vm, &opts);
 	nrenamed = 0;
 	the_set = 0;
+	left_out = 0;
 	open_decoder(ALL, 64);
 	return writer ? 0 : -1;
 }

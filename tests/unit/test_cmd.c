@@ -164,6 +164,19 @@ static void options_do_what_they_say(void **state)
 		0);
 	assert_true(c.budget > 0.0249 && c.budget < 0.0251);
 	assert_true((c.kinds & SCOPE_KIND_BIT(SCOPE_KIND_MSG_SEND)) != 0);
+	assert_int_equal(parse("scope-bpf --transport perf --sample 0.25", &c,
+			       &err),
+			 0);
+	assert_int_equal(c.transport, SCOPE_TRANSPORT_PERF);
+	assert_true(c.sample == 0.25);
+	assert_int_equal(parse("scope-bpf --transport ring --sample 12.5%", &c,
+			       &err),
+			 0);
+	assert_int_equal(c.transport, SCOPE_TRANSPORT_RING);
+	assert_true(c.sample == 0.125);
+	assert_int_equal(parse("scope-bpf --sample 100%", &c, &err), 0);
+	assert_int_equal(c.transport, SCOPE_TRANSPORT_AUTO);
+	assert_true(c.sample == 0); /* all */
 	assert_int_equal(parse("scope-bpf shop --term-json", &c, &err), 0);
 	assert_string_equal(c.target, "shop");
 	assert_int_equal(c.syntax, SCOPE_SYNTAX_JSON);
@@ -181,7 +194,11 @@ static void wrong_usage_is_told(void **state)
 		{ "scope-bpf -Z", "-Z" },
 		{ "scope-bpf -qZ", "-Z" },
 		{ "scope-bpf --redact x", "no rule" },
-		{ "scope-bpf --sample=0.5", "--sample is not available" },
+		{ "scope-bpf --sample 0", "'0'" },
+		{ "scope-bpf --sample 1.1", "'1.1'" },
+		{ "scope-bpf --sample 101%", "'101%'" },
+		{ "scope-bpf --sample .5", "'.5'" },
+		{ "scope-bpf --transport bpf", "ring or perf" },
 		{ "scope-bpf --budget 0", "'0'" },
 		{ "scope-bpf --budget 101%", "'101%'" },
 		{ "scope-bpf --budget 2%%", "'2%%'" },

@@ -987,6 +987,47 @@ static void events_do_not_need_memory(void **state)
 	T(no_words_no_contents, otp), \
 	T(nothing_in_a_record_is_trusted, otp)
 
+/* What is left out by intention leaves its traces in the table of processes. */
+static void what_is_left_out_is_noted(void **state)
+{
+	uint64_t pid = alive(1, NULL), child = pid_of(2);
+	struct scope_rec *rec = rec_of(SCOPE_KIND_PROC_SPAWN, 1000, pid);
+
+	(void)state;
+	rec->flags = SCOPE_F_SAMPLED;
+	rec->spawn.child = child;
+	assert_int_equal(give(), SCOPE_DECODE_SAMPLED);
+	left_out = child;
+	rec = rec_of(SCOPE_KIND_PROC_REGISTER, 1100, child);
+	rec->reg.name = atom("shop");
+	rec->reg.id = child;
+	assert_int_equal(give(), SCOPE_DECODE_SAMPLED);
+	rec = rec_of(SCOPE_KIND_MSG_SEND, 1200, pid);
+	rec->msg.to = child;
+	assert_int_equal(give(), 0);
+	assert_int_equal(ngot, 2); /* the first introduces the parent */
+	is(1, "kind", "\"msg.send\"");
+	is(1, "to_name", "\"shop\"");
+	/* A timer that is for a name. */
+	rec = rec_of(SCOPE_KIND_TIMER_TIMEOUT, 1250, 0);
+	rec->timer.to = atom("shop");
+	assert_int_equal(give(), SCOPE_DECODE_SAMPLED);
+	rec->timer.to = atom("main");
+	assert_int_equal(give(), 0);
+	rec = rec_of(SCOPE_KIND_PROC_UNREGISTER, 1300, pid);
+	rec->reg.name = atom("shop");
+	assert_int_equal(give(), SCOPE_DECODE_SAMPLED);
+	rec = rec_of(SCOPE_KIND_PROC_EXIT, 1400, child);
+	rec->flags = SCOPE_F_SAMPLED;
+	assert_int_equal(give(), SCOPE_DECODE_SAMPLED);
+	assert_int_equal(ngot, 3);
+	/* What nobody asked for is not left out, too. */
+	open_decoder(SCOPE_KIND_BIT(SCOPE_KIND_MSG_SEND), 0);
+	rec = rec_of(SCOPE_KIND_PROC_EXIT, 1500, child);
+	rec->flags = SCOPE_F_SAMPLED;
+	assert_int_equal(give(), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -996,6 +1037,7 @@ int main(void)
 		T(interpreted_code_is_named, 23),
 		T(every_allocation_may_fail, 25),
 		T(events_do_not_need_memory, 25),
+		T(what_is_left_out_is_noted, 25),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

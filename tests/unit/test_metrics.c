@@ -53,11 +53,14 @@ static void numbers_are_told(void **state)
 	m.delivered[SCOPE_KIND_MSG_SEND] = 5;
 	m.lost[SCOPE_LOSS_RING][SCOPE_KIND_MSG_SEND] = 3;
 	m.lost[SCOPE_LOSS_KERNEL][SCOPE_KIND_NONE] = 2;
+	m.sampled[SCOPE_KIND_MSG_RECEIVE] = 9;
 	(void)put(nodes, 1);
 #define L "{node=\"shop@host\",os_pid=\"42\",pod_uid=\"abc-1\""
 	assert_true(has("scope_bpf_up" L ",otp=\"27\"} 1"));
 	assert_true(has("scope_bpf_events_delivered_total" L
 			",kind=\"msg.send\"} 5"));
+	assert_true(has("scope_bpf_events_sampled_total" L
+			",kind=\"msg.receive\"} 9"));
 	assert_true(has("scope_bpf_events_lost_total" L
 			",kind=\"msg.send\",cause=\"ring_full\"} 3"));
 	assert_true(has("scope_bpf_events_lost_total" L
