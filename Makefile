@@ -29,7 +29,7 @@ cfg.fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-
 $(if $(cfg.$(CFG)),,$(error CFG=$(CFG): choose release, debug, asan, tsan, cov or fuzz))
 ld.release := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 
-libs     := libbpf libelf zlib jansson capstone ncursesw libpcre2-8 libcurl libmicrohttpd libseccomp
+libs     := libbpf libelf libdw zlib jansson capstone ncursesw libpcre2-8 libcurl libmicrohttpd libseccomp
 pkg      := $(shell pkg-config --cflags --libs $(libs) 2>/dev/null)
 warnings := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wpointer-arith -Wvla -Wundef
@@ -89,10 +89,11 @@ $(B)/%.bpf.o: %.bpf.c
 	$(Q)mkdir -p $(@D) && $(CLANG) $(bpf_cflags) -D__TARGET_ARCH_$(bpf_arch) \
 		-MMD -MP -c $< -o $@
 
-$(B)/src/attacher/object.o: src/attacher/object.S $(B)/bpf/scope.bpf.o $(B)/bpf/count.bpf.o
+$(B)/src/attacher/object.o: src/attacher/object.S $(B)/bpf/scope.bpf.o $(B)/bpf/count.bpf.o $(B)/bpf/thread.bpf.o
 	$(call say,AS)
 	$(Q)mkdir -p $(@D) && $(CC) -DOBJECT='"$(B)/bpf/scope.bpf.o"' \
-		-DCOUNT='"$(B)/bpf/count.bpf.o"' -c $< -o $@
+		-DCOUNT='"$(B)/bpf/count.bpf.o"' \
+		-DTHREAD='"$(B)/bpf/thread.bpf.o"' -c $< -o $@
 
 # Where functions are in emulators that hide them: one text of all tables.
 builds := $(sort $(wildcard src/target/builds/*.tsv))
@@ -108,6 +109,8 @@ arm64: ## compile for aarch64 (nothing is linked or run)
 		-c bpf/scope.bpf.c -o $(B)/arm64/scope.bpf.o
 	$(Q)$(CLANG) $(bpf_cflags) -D__TARGET_ARCH_arm64 \
 		-c bpf/count.bpf.c -o $(B)/arm64/count.bpf.o
+	$(Q)$(CLANG) $(bpf_cflags) -D__TARGET_ARCH_arm64 \
+		-c bpf/thread.bpf.c -o $(B)/arm64/thread.bpf.o
 	$(Q)for f in $(srcs); do aarch64-linux-gnu-gcc -std=gnu11 $(warnings) $(cppflags) \
 		-idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -dumpmachine) \
 		-fsyntax-only $$f || exit 1; done

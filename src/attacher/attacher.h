@@ -18,6 +18,7 @@
 #include <sys/types.h>
 
 #include "attacher/proto.h"
+#include "attacher/regs.h"
 #include "base/auto.h"
 #include "base/err.h"
 
@@ -94,6 +95,19 @@ int scope_attacher_watch(struct scope_attacher *a, unsigned slot, uint64_t pid,
  * there is none. */
 int scope_attacher_socket(struct scope_attacher *a, unsigned slot, int fd,
 			  uint64_t *ret_inode);
+/* Where a thread of the target is now; one that runs is waited for that long, at
+ * most 2 s. What comes of its stack, from the stack pointer on, goes to `stack`.
+ * -ESRCH there is no such thread; -EPERM, -EACCES no right to look. */
+struct scope_thread_look {
+	enum scope_thread_how how;
+	struct scope_thread_regs regs;
+	int64_t syscall; /* -1: in none */
+	char wchan[64];	 /* what it waits for in the kernel; "": not known */
+	size_t stack_bytes;
+};
+int scope_attacher_thread(struct scope_attacher *a, unsigned slot, pid_t tid,
+			  unsigned ms, uint8_t *stack, size_t cap,
+			  struct scope_thread_look *ret_look);
 /* Hits that the kernel ran no program for. */
 uint64_t scope_attacher_missed(struct scope_attacher *a, unsigned slot);
 

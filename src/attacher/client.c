@@ -426,6 +426,48 @@ int scope_attacher_socket(struct scope_attacher *a, unsigned slot, int fd,
 	return r;
 }
 
+/* The words are cut, and are one word: no control character gets through. */
+static void take_wchan(const struct scope_reply *reply, char *to, size_t cap)
+{
+	size_t n = 0;
+
+	while (n + 1 < cap && n < reply->head.text_len &&
+	       reply->text[n] > ' ' && reply->text[n] < 0x7f) {
+		to[n] = reply->text[n];
+		n++;
+	}
+	to[n] = 0;
+}
+
+int scope_attacher_thread(struct scope_attacher *a, unsigned slot, pid_t tid,
+			  unsigned ms, uint8_t *stack, size_t cap,
+			  struct scope_thread_look *ret_look)
+{
+	struct scope_msg_thread m = { .head = { .op = SCOPE_OP_THREAD,
+						.slot = slot },
+				      .tid = tid,
+				      .ms = ms };
+	int r;
+
+	(void)pthread_mutex_lock(&a->lock);
+	r = ask(a, &m, sizeof(m));
+	if (r == 0) {
+		const struct scope_thread_regs *regs = a->shared;
+		uint64_t n = a->reply.head.v[1];
+
+		*ret_look = (struct scope_thread_look){
+			.how = (enum scope_thread_how)a->reply.head.v[0],
+			.regs = *regs,
+			.syscall = (int64_t)a->reply.head.v[2],
+			.stack_bytes = n < cap ? (size_t)n : cap,
+		};
+		memcpy(stack, regs + 1, ret_look->stack_bytes);
+		take_wchan(&a->reply, ret_look->wchan, sizeof(ret_look->wchan));
+	}
+	(void)pthread_mutex_unlock(&a->lock);
+	return r;
+}
+
 int scope_attacher_count(struct scope_attacher *a, unsigned slot,
 			 struct scope_msg_attach *m, struct scope_err *err)
 {

@@ -158,6 +158,7 @@ static void node_close(struct scope_node *n)
 		return;
 	scope_node_unload(n);
 	scope_node_count_end(n);
+	scope_node_threads_end(n);
 	if (n->exe >= 0)
 		(void)close(n->exe);
 	if (n->pidfd >= 0)
@@ -330,6 +331,7 @@ const struct scope_server_ops scope_server_real = {
 	.watch = scope_node_watch,
 	.missed = scope_node_missed,
 	.socket = node_socket,
+	.thread = scope_node_thread,
 	.count = scope_node_count,
 	.hits = scope_node_hits,
 	.close = node_close,

@@ -28,6 +28,7 @@ struct scope_node {
 		unsigned group;
 	} links[SCOPE_LINKS_MAX];
 	size_t nlinks;
+	struct bpf_object *threads; /* owned; NULL: none was looked at */
 	struct bpf_object *counting; /* owned; NULL: nothing is counted */
 	struct scope_link *counts[2]; /* owned; of entries, of returns */
 };
@@ -47,6 +48,11 @@ void scope_node_unload(struct scope_node *n);
 int scope_node_sites(const struct scope_node *n,
 		     const struct scope_msg_attach *m,
 		     struct scope_link_sites *ret_sites);
+
+/* thread.c */
+int scope_node_thread(struct scope_node *n, pid_t tid, unsigned ms,
+		      void *shared, struct scope_reply *reply);
+void scope_node_threads_end(struct scope_node *n);
 
 /* count.c */
 int scope_node_count(struct scope_node *n, const struct scope_msg_attach *m,

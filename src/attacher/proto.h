@@ -32,6 +32,10 @@
  *   HITS       scope_msg_head       counts that are in the shared memory, in
  *                                   the order of their numbers, 64 bits each;
  *                                   what counted is taken off
+ *   THREAD     scope_msg_thread     SCOPE_THREAD_*, bytes of its stack, number of
+ *                                   its system call (-1: in none); what it
+ *                                   waits for in the kernel; struct scope_thread_regs,
+ *                                   then the stack, are in the shared memory
  */
 #ifndef SCOPE_ATTACHER_PROTO_H
 #define SCOPE_ATTACHER_PROTO_H
@@ -54,6 +58,7 @@ enum scope_op {
 	SCOPE_OP_COUNT,
 	SCOPE_OP_HITS,
 	SCOPE_OP_PERF,
+	SCOPE_OP_THREAD,
 	SCOPE_OP_MAX,
 };
 
@@ -159,6 +164,18 @@ struct scope_msg_socket {
 	struct scope_msg_head head;
 	int32_t fd; /* of the target's */
 	uint32_t pad;
+};
+
+struct scope_msg_thread {
+	struct scope_msg_head head;
+	int32_t tid; /* of the target's, as we see them */
+	uint32_t ms; /* that a thread which runs is waited for */
+};
+
+enum scope_thread_how {
+	SCOPE_THREAD_UNSEEN,  /* it neither ran nor slept */
+	SCOPE_THREAD_ASLEEP,  /* not on a CPU: its registers */
+	SCOPE_THREAD_SAMPLED, /* it runs: all registers, and of its stack */
 };
 
 #define SCOPE_MSG_MAX 8192

@@ -184,6 +184,16 @@ static int do_socket(struct scope_server *s, struct scope_node *n,
 	return s->ops->socket(n, m->fd, &reply->head.v[0]);
 }
 
+static int do_thread(struct scope_server *s, struct scope_node *n,
+		     const void *msg, size_t len, struct scope_reply *reply)
+{
+	const struct scope_msg_thread *m = msg;
+
+	if (len != sizeof(*m) || m->tid <= 0)
+		return -EBADMSG;
+	return s->ops->thread(n, m->tid, m->ms, s->shared, reply);
+}
+
 static int do_close(struct scope_server *s, unsigned slot)
 {
 	s->ops->close(s->slots[slot]);
@@ -226,6 +236,8 @@ static int on_node(struct scope_server *s, const void *msg, size_t len,
 		return do_count(s, n, msg, len, reply, err);
 	case SCOPE_OP_HITS:
 		return do_hits(s, n, len, reply);
+	case SCOPE_OP_THREAD:
+		return do_thread(s, n, msg, len, reply);
 	case SCOPE_OP_CLOSE:
 		return len == sizeof(*h) ? do_close(s, h->slot) : -EBADMSG;
 	default:

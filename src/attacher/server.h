@@ -40,6 +40,8 @@ struct scope_server_ops {
 	int (*count)(struct scope_node *n, const struct scope_msg_attach *m,
 		     struct scope_reply *reply, struct scope_err *err);
 	int (*hits)(struct scope_node *n, uint64_t hits[SCOPE_COUNTS_MAX]);
+	int (*thread)(struct scope_node *n, pid_t tid, unsigned ms,
+		      void *shared, struct scope_reply *reply);
 	void (*close)(struct scope_node *n);
 };
 

@@ -10,6 +10,7 @@
 #include "cli/exit.h"
 #include "cli/sandbox.h"
 #include "cli/stack.h"
+#include "cli/stack_hung.h"
 #include "cli/units.h"
 #include "target/find.h"
 
@@ -17,11 +18,10 @@
 #define TERM_WORDS_MAX 512
 #define DEPTH 512
 #define DEPTH_MAX (1u << 20)
-/* One that runs between the looks at it is looked at again. */
-#define TRIES 4
 
 enum {
 	OPT_PID,
+	OPT_HUNG,
 	OPT_DEPTH,
 	OPT_TERMS,
 	OPT_ELIXIR,
@@ -35,6 +35,8 @@ enum {
 static const struct scope_opt opts[] = {
 	[OPT_PID] = { 'p', "pid", "PID", SCOPE_WORDS_NODES,
 		      "The node; without: the only one there is" },
+	[OPT_HUNG] = { 0, "hung", NULL, NULL,
+		       "What each scheduler does, who waits for whom, and why" },
 	[OPT_DEPTH] = { 0, "depth", "FRAMES", NULL,
 			"Frames of a stack at most; 512" },
 	[OPT_TERMS] = { 0, "terms", "WORDS", NULL,
@@ -87,6 +89,9 @@ static int set(void *arg, const struct scope_opt *opt, const char *value,
 		r = set_number("terms", value, TERM_WORDS_MAX, &n, err);
 		c->term_words = (unsigned)n;
 		return r;
+	case OPT_HUNG:
+		c->is_hung = true;
+		return 0;
 	case OPT_REDACT:
 		if (c->nredacts == SCOPE_STACK_REDACTS_MAX)
 			return scope_fail(err, -EINVAL,
@@ -127,42 +132,35 @@ static int parse(const struct scope_cmd *cmd, int argc, char **argv,
 						      "process");
 		c->processes[c->nprocesses++] = argv[at];
 	}
+	if (c->is_hung && c->nprocesses)
+		return scope_fail(err, -EINVAL,
+				  "--hung is about the node, not about '%s'",
+				  c->processes[0]);
 	return 0;
 }
 
 /* -- looking --------------------------------------------------------------- */
 
-/* A process whose values changed while they were read is read again. */
+static bool runs(const struct scope_proc *proc)
+{
+	enum scope_snap_status s = scope_snap_status_of(proc->state);
+
+	return s == SCOPE_SNAP_RUNNING || s == SCOPE_SNAP_GC;
+}
+
 static int show(struct scope_stack_printer *p, const struct scope_proc *proc)
 {
-	const struct scope_stack_opts how = { .frames = p->conf->depth };
-	int r = 0;
+	struct scope_scheduler_thread thread;
+	struct scope_running run;
 
-	for (int i = 0; r == 0 && i < TRIES; i++) {
-		scope_autofree char *text = NULL;
-		struct scope_stack s = { 0 };
-		size_t len = 0;
-		FILE *out;
-		bool is_good;
-
-		r = scope_stack_read(p->t, p->naming, proc, &how, &s);
-		if (r < 0)
-			break;
-		s.is_torn |= i + 1 == TRIES;
-		out = open_memstream(&text, &len);
-		if (out)
-			scope_stack_print(p, proc, &s, out);
-		if (!out || fclose(out) != 0)
-			r = -ENOMEM;
-		is_good = s.is_torn || scope_stack_same(p->t, &s);
-		scope_stack_done(&s);
-		if (r == 0 && is_good) {
-			(void)fwrite(text, 1, len, stdout);
-			break;
-		}
-	}
-	/* One that has ended meanwhile is left out. */
-	return r == -ENOMEM ? r : 0;
+	/* Where it is is known from the thread that runs it, if that still
+	 * does. */
+	if (runs(proc) &&
+	    scope_runner_of(p->runner, proc->addr, &thread) == 0 &&
+	    scope_runner_look(p->runner, &thread, &run) == 0 &&
+	    run.process == proc->addr && run.pid == proc->pid)
+		return scope_stack_show(p, proc, &run, stdout);
+	return scope_stack_show(p, proc, NULL, stdout);
 }
 
 static int show_each(void *arg, const struct scope_proc *proc)
@@ -217,6 +215,8 @@ static int show_all(struct scope_stack_printer *p, struct scope_err *err)
 	const struct scope_stack_conf *c = p->conf;
 	int r = 0;
 
+	if (c->is_hung)
+		return scope_stack_hung(p, stdout, err);
 	if (!c->nprocesses)
 		return scope_target_procs(p->t, show_each, p, err);
 	for (size_t i = 0; r == 0 && i < c->nprocesses; i++) {
@@ -259,6 +259,7 @@ static int look(const struct scope_stack_conf *c, struct scope_err *err)
 	scope_auto(scope_attacher) a = NULL;
 	scope_auto(scope_target) t = NULL;
 	scope_auto(scope_naming) naming = NULL;
+	scope_auto(scope_runner) runner = NULL;
 	scope_autofree struct scope_stack_printer *p = calloc(1, sizeof(*p));
 	pid_t pid;
 	int r = make_redact(c, &redact, err);
@@ -280,7 +281,11 @@ static int look(const struct scope_stack_conf *c, struct scope_err *err)
 					  "the node's code is not found" :
 					  "can't read the node's code: %s",
 				  strerror(-r));
+	r = scope_runner_new(t, naming, &runner);
+	if (r < 0)
+		return scope_fail(err, r, "out of memory");
 	*p = (struct scope_stack_printer){
+		.runner = runner,
 		.conf = c,
 		.t = t,
 		.naming = naming,

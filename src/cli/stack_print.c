@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -8,25 +9,8 @@
 /* Frames that repeat are told once, with how often: so many of them in a row,
  * at most, are taken for one period. */
 #define PERIOD_MAX 8
-
-/* erts_process_state2status (erl_process.c), the same in OTP 23 to 29. */
-const char *scope_stack_status(uint32_t state)
-{
-	const uint32_t runs = 1u << 15 | 1u << 21 | 1u << 29 | 1u << 30;
-
-	if (state & SCOPE_PSFLG_EXITING)
-		return "exiting";
-	if (state & 1u << 17)
-		return "garbage_collecting";
-	if (state & SCOPE_PSFLG_SUSPENDED)
-		return "suspended";
-	if (state & runs)
-		return "running";
-	if (state & (SCOPE_PSFLG_ACTIVE | SCOPE_PSFLG_ACTIVE_SYS |
-		     SCOPE_PSFLG_DIRTY_ACTIVE_SYS))
-		return "runnable";
-	return "waiting";
-}
+/* A process that runs between the looks at it is looked at again. */
+#define TRIES 4
 
 static struct scope_buf scratch(struct scope_stack_printer *p)
 {
@@ -35,8 +19,8 @@ static struct scope_buf scratch(struct scope_stack_printer *p)
 
 /* What is in a buffer as it is, or as a JSON string. Text of a node may hold
  * anything: on a terminal no control character is let through. */
-static void put(struct scope_stack_printer *p, const struct scope_buf *b,
-		FILE *out)
+void scope_stack_put(struct scope_stack_printer *p, const struct scope_buf *b,
+		     FILE *out)
 {
 	if (p->conf->wants_json) {
 		/* Six bytes for one, at most. */
@@ -58,7 +42,7 @@ static void put_key(struct scope_stack_printer *p, const char *key,
 		    const struct scope_buf *b, FILE *out)
 {
 	fprintf(out, ",\"%s\":", key);
-	put(p, b, out);
+	scope_stack_put(p, b, out);
 }
 
 /* -- terms ----------------------------------------------------------------- */
@@ -115,7 +99,7 @@ static void put_registers(struct scope_stack_printer *p,
 			fputs(i ? "," : "", out);
 		else
 			fprintf(out, "      y(%" PRIu32 ") ", i);
-		put(p, &b, out);
+		scope_stack_put(p, &b, out);
 		if (!p->conf->wants_json)
 			fputc('\n', out);
 	}
@@ -169,7 +153,7 @@ static void put_file(struct scope_stack_printer *p, const struct scope_named *n,
 	}
 	fputs(" (", out);
 	if (n->file)
-		put(p, &b, out);
+		scope_stack_put(p, &b, out);
 	else
 		fputs("line", out);
 	fprintf(out, ":%" PRIu32 ")", n->line);
@@ -201,7 +185,7 @@ static void put_place(struct scope_stack_printer *p,
 	}
 	if (p->conf->wants_json)
 		fprintf(out, "\"%s\":", key);
-	put(p, &b, out);
+	scope_stack_put(p, &b, out);
 	if (is_current && p->conf->wants_json)
 		fputs(",\"from\":\"current\"", out);
 	put_file(p, &n, out);
@@ -289,9 +273,38 @@ static void put_mfa(struct scope_stack_printer *p, const struct scope_mfa *m,
 	scope_buf_u64(out, m->arity);
 }
 
+/* The C functions that a thread is in, the innermost first. */
+void scope_stack_put_native(struct scope_stack_printer *p,
+			    const struct scope_running *run, FILE *out)
+{
+	if (p->conf->wants_json)
+		fputs(",\"native\":[", out);
+	for (unsigned i = 0; i < run->nnative; i++) {
+		struct scope_buf b = scratch(p);
+
+		if (scope_runner_name(p->runner, &run->native[i], &b) < 0) {
+			scope_buf_lit(&b, "0x");
+			scope_buf_hex(&b, run->native[i].pc);
+		}
+		fputs(!p->conf->wants_json ? "    C " : i ? "," : "", out);
+		scope_stack_put(p, &b, out);
+		if (!p->conf->wants_json)
+			fputc('\n', out);
+	}
+	if (p->conf->wants_json)
+		fputc(']', out);
+}
+
+/* Of a process that runs, but not where it is now. */
+static bool is_old(const struct scope_running *run)
+{
+	return run && run->from == SCOPE_E_OLD;
+}
+
 static void print_head(struct scope_stack_printer *p,
 		       const struct scope_proc *proc,
-		       const struct scope_stack *s, FILE *out)
+		       const struct scope_stack *s,
+		       const struct scope_running *run, FILE *out)
 {
 	struct scope_vm *vm = scope_target_vm(p->t);
 	const bool json = p->conf->wants_json;
@@ -299,40 +312,97 @@ static void print_head(struct scope_stack_printer *p,
 
 	scope_vm_put_pid(vm, proc->pid, &b);
 	fputs(json ? "{\"pid\":" : "", out);
-	put(p, &b, out);
+	scope_stack_put(p, &b, out);
 	if (proc->name) {
 		b = scratch(p);
 		scope_term_put_atom_raw(vm, proc->name, &b);
 		fputs(json ? ",\"name\":" : " ", out);
-		put(p, &b, out);
+		scope_stack_put(p, &b, out);
 	}
 	if (proc->initial.module) {
 		b = scratch(p);
 		put_mfa(p, &proc->initial, &b);
 		fputs(json ? ",\"initial_call\":" : "  ", out);
-		put(p, &b, out);
+		scope_stack_put(p, &b, out);
 	}
 	fprintf(out, json ? ",\"state\":\"%s\"" : "  %s",
-		scope_stack_status(s->state));
-	if (s->is_torn && !json)
+		scope_snap_status_name(scope_snap_status_of(s->state)));
+	if (run)
+		fprintf(out, json ? ",\"scheduler\":%u" : " on scheduler %u",
+			run->thread.number);
+	if (json)
+		return;
+	if (is_old(run))
+		fputs("  (its stack as it stored it last)", out);
+	else if (s->is_torn && !run)
 		fputs("  (it changed while it was read)", out);
 }
 
 void scope_stack_print(struct scope_stack_printer *p,
 		       const struct scope_proc *proc,
-		       const struct scope_stack *s, FILE *out)
+		       const struct scope_stack *s,
+		       const struct scope_running *run, FILE *out)
 {
-	print_head(p, proc, s, out);
+	print_head(p, proc, s, run, out);
 	if (!p->conf->wants_json) {
 		fputc('\n', out);
+		if (run)
+			scope_stack_put_native(p, run, out);
 		print_text(p, s, out);
 		return;
 	}
+	if (run && run->nnative)
+		scope_stack_put_native(p, run, out);
 	fputs(",\"frames\":[", out);
 	print_frames(p, s, out);
 	fprintf(out,
 		"],\"stack_words\":%zu,\"truncated\":%s,\"complete\":%s,"
-		"\"torn\":%s}\n",
+		"\"torn\":%s",
 		s->words_all, s->is_cut ? "true" : "false",
 		s->is_whole ? "true" : "false", s->is_torn ? "true" : "false");
+	if (is_old(run))
+		fputs(",\"old\":true", out);
+	fputs("}\n", out);
+}
+
+int scope_stack_show(struct scope_stack_printer *p,
+		     const struct scope_proc *proc,
+		     const struct scope_running *run, FILE *to)
+{
+	struct scope_stack_opts how = { .frames = p->conf->depth };
+	int r = 0;
+
+	if (run && run->from != SCOPE_E_OLD && run->from != SCOPE_E_NONE) {
+		how.e = run->e;
+		how.pc = run->pc;
+		how.pc_is_return = run->pc_is_return;
+		how.copy = run->copy;
+		how.copied = run->copied;
+	}
+	for (int i = 0; r == 0 && i < TRIES; i++) {
+		scope_autofree char *text = NULL;
+		struct scope_stack s = { 0 };
+		size_t len = 0;
+		FILE *out;
+		bool is_good;
+
+		r = scope_stack_read(p->t, p->naming, proc, &how, &s);
+		if (r < 0)
+			break;
+		out = open_memstream(&text, &len);
+		if (out) {
+			s.is_torn |= i + 1 == TRIES;
+			scope_stack_print(p, proc, &s, run, out);
+		}
+		if (!out || fclose(out) != 0)
+			r = -ENOMEM;
+		is_good = s.is_torn || scope_stack_same(p->t, &s);
+		scope_stack_done(&s);
+		if (r == 0 && is_good) {
+			(void)fwrite(text, 1, len, to);
+			break;
+		}
+	}
+	/* One that has ended meanwhile is left out. */
+	return r == -ENOMEM ? r : 0;
 }

@@ -216,6 +216,7 @@ int scope_stack_read(struct scope_target *t, struct scope_naming *n,
 		scope_stack_done(&s);
 		return r;
 	}
+	s.frames[0].is_return = opts->pc && opts->pc_is_return;
 	*ret_stack = s;
 	return 0;
 }

@@ -60,6 +60,7 @@ struct scope_stack_opts {
 	/* Of a process that runs, where that is known; else 0. */
 	uint64_t e;    /* top of its stack */
 	uint64_t pc;   /* where it is: frames[0]; 0: Process.i */
+	bool pc_is_return; /* it calls something there */
 	const uint64_t *copy; /* what was at e then; borrowed */
 	size_t copied; /* words of it */
 };

@@ -155,6 +155,16 @@ static int do_hits(struct scope_node *n, uint64_t hits[SCOPE_COUNTS_MAX])
 	return 0;
 }
 
+static int do_thread(struct scope_node *n, pid_t tid, unsigned ms, void *to,
+		     struct scope_reply *reply)
+{
+	(void)n;
+	(void)ms;
+	(void)reply;
+	check(tid > 0 && to == shared);
+	return 0;
+}
+
 static void do_close(struct scope_node *n)
 {
 	check(nopen > 0);
@@ -173,6 +183,7 @@ static const struct scope_server_ops ops = {
 	.watch = do_watch,
 	.missed = do_missed,
 	.socket = do_socket,
+	.thread = do_thread,
 	.count = do_count,
 	.hits = do_hits,
 	.close = do_close,

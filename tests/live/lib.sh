@@ -130,13 +130,18 @@ node() {
 	cp "$compiled"/* "$ndir"
 	ndir=${ndir#"${root%/}"}
 	for arg; do
-		args+=",\"$arg\""
+		args+=",\"${arg/#@dir/$ndir}\""
 	done
 	[ -z "$emulator" ] || patched_emulator
 	start_node "$erl" -noinput -mode $mode -kernel logger_level none \
 		"${names[@]}" -pa "$ndir" \
 		-eval "{module, _} = code:load_abs(\"$ndir/live\")." \
 		-eval "live:main([\"$module\", \"$ndir\"$args])."
+}
+
+# The same, and the workload is told its folder.
+node_with_dir() {
+	node "$1" @dir
 }
 
 # Nodes from here on are of the host's release, on an emulator with USDT probes.

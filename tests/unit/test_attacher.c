@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <pthread.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -135,6 +137,17 @@ static int fake_socket(struct scope_node *n, int fd, uint64_t *ret_inode)
 	return next;
 }
 
+static int fake_thread(struct scope_node *n, pid_t tid, unsigned ms, void *to,
+		       struct scope_reply *r)
+{
+	(void)n;
+	(void)to;
+	done++;
+	assert_int_equal(tid, 4);
+	r->head.v[0] = ms;
+	return next;
+}
+
 static int fake_count(struct scope_node *n, const struct scope_msg_attach *m,
 		      struct scope_reply *r, struct scope_err *err)
 {
@@ -172,6 +185,7 @@ static const struct scope_server_ops fake = {
 	.watch = fake_watch,
 	.missed = fake_missed,
 	.socket = fake_socket,
+	.thread = fake_thread,
 	.count = fake_count,
 	.hits = fake_hits,
 	.close = fake_close,
@@ -250,6 +264,9 @@ static void requests_have_their_size(void **state)
 		.n = 2,
 	};
 	struct scope_msg_head hits = { .op = SCOPE_OP_HITS };
+	struct scope_msg_thread thread = { .head = { .op = SCOPE_OP_THREAD },
+					   .tid = 4,
+					   .ms = 17 };
 
 	(void)state;
 	takes_only(file, sizeof(file));
@@ -258,6 +275,10 @@ static void requests_have_their_size(void **state)
 	takes_only(sock, sizeof(sock));
 	sock.fd = -1;
 	refuses(&sock, sizeof(sock));
+	takes_only(thread, sizeof(thread));
+	assert_int_equal(reply.head.v[0], 17);
+	thread.tid = 0;
+	refuses(&thread, sizeof(thread));
 	takes_only(missed, sizeof(missed));
 	assert_int_equal(reply.head.v[0], 77);
 	takes_only(load, sizeof(load));
@@ -475,6 +496,69 @@ static void it_ends_with_its_socket(void **state)
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+static volatile int spins = 1;
+
+static void *spin(void *tid)
+{
+	*(pid_t *)tid = gettid();
+	while (spins)
+		;
+	return NULL;
+}
+
+/* Threads of this process: one that waits for the answer, and one that runs. */
+static void threads_are_seen(void **state)
+{
+	static uint8_t stack[4096];
+	scope_auto(scope_attacher) a = NULL;
+	struct scope_thread_look look;
+	struct scope_err err = { 0 };
+	struct scope_opened o;
+	volatile pid_t tid = 0;
+	pthread_t thread;
+	uint64_t sp;
+
+	(void)state;
+	assert_int_equal(scope_attacher_start(&a, &err), 0);
+	if (scope_attacher_open(a, getpid(), &o, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(scope_attacher_thread(a, o.slot, getpid(), 10, stack,
+					       sizeof(stack), &look),
+			 0);
+	assert_int_equal(look.how, SCOPE_THREAD_ASLEEP);
+	assert_true(look.syscall >= 0);
+	assert_true(scope_reg_is_known(&look.regs, SCOPE_REG_PC));
+	sp = look.regs.r[SCOPE_REG_SP];
+	assert_true(sp < (uintptr_t)&look && sp + 65536 > (uintptr_t)&look);
+	assert_int_equal(pthread_create(&thread, NULL, spin, (void *)&tid), 0);
+	while (!tid)
+		(void)sched_yield();
+	/* It may have to wait for a CPU, and then is as good as asleep. */
+	do
+		assert_int_equal(scope_attacher_thread(a, o.slot, tid, 2000,
+						       stack, sizeof(stack),
+						       &look),
+				 0);
+	while (look.how != SCOPE_THREAD_SAMPLED);
+	assert_int_equal(look.regs.known, (1ull << SCOPE_REGS) - 1);
+	assert_true(look.stack_bytes > 0);
+	/* What is on the stack is what was copied. */
+	assert_memory_equal((void *)(uintptr_t)look.regs.r[SCOPE_REG_SP], stack,
+			    64);
+	spins = 0;
+	(void)pthread_join(thread, NULL);
+	/* A thread of another process. */
+	assert_int_equal(scope_attacher_thread(a, o.slot, 1, 0, stack,
+					       sizeof(stack), &look),
+			 -ESRCH);
+	(void)close(o.pidfd);
+	(void)close(o.exe);
+	if (o.auxv >= 0)
+		(void)close(o.auxv);
+	if (o.mem >= 0)
+		(void)close(o.mem);
+}
+
 /* Both halves, over a socket, on this process itself. */
 static void what_is_opened_can_be_read(void **state)
 {
@@ -571,6 +655,7 @@ int main(void)
 		T(perf_events_are_of_some_cpus),
 		T(a_failure_leaves_its_words_alone),
 		T(it_ends_with_its_socket),
+		T(threads_are_seen),
 		cmocka_unit_test(what_is_opened_can_be_read),
 		cmocka_unit_test(without_another_half_it_does_the_same),
 	};

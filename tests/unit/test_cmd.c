@@ -328,6 +328,7 @@ static void exit_codes_are_the_contract(void **state)
 		{ "scope-bpf stack --version", 0 },
 		{ "scope-bpf stack -p no-node-has-this-name-1b7e", 3 },
 		{ "scope-bpf stack -p 1 -p 2", 2 },
+		{ "scope-bpf stack --hung <0.1.0>", 2 },
 		{ "scope-bpf stack --depth 0", 2 },
 		{ "scope-bpf stack --depth x", 2 },
 		{ "scope-bpf stack --terms 513", 2 },

@@ -20,7 +20,7 @@
 
 -export([main/1, note/1, own/1, spawned/5, text/1]).
 %% for workloads
--export([wait_for/1, wait_for_state/2, recv/2, sends/5]).
+-export([poll/1, wait_for/1, wait_for_state/2, recv/2, sends/5]).
 
 main([Module0, Dir | Args]) ->
     Module = list_to_atom(Module0),
