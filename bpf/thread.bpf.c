@@ -12,8 +12,13 @@
 
 struct seq_file;
 
+struct sched_info {
+	unsigned long long last_arrival; /* of the scheduler's clock */
+} __attribute__((preserve_access_index));
+
 struct task_struct {
 	int on_cpu;
+	struct sched_info sched_info;
 } __attribute__((preserve_access_index));
 
 struct bpf_iter_meta {
@@ -36,6 +41,12 @@ int on_thread(struct bpf_iter__task *ctx)
 		return 0;
 	__builtin_memset(&rec, 0, sizeof(rec));
 	rec.on_cpu = task->on_cpu != 0;
+	if (bpf_core_field_exists(task->sched_info.last_arrival)) {
+		u64 now = bpf_ktime_get_ns();
+		u64 then = task->sched_info.last_arrival;
+
+		rec.since_ns = then && now > then ? now - then : 0;
+	}
 	regs = (struct scope_regs *)bpf_task_pt_regs(task);
 	if (bpf_probe_read_kernel(rec.regs, sizeof(*regs), regs) == 0)
 		rec.bytes = sizeof(*regs);

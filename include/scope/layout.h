@@ -113,6 +113,7 @@ struct scope_layout {
 	/* ErtsSchedulerData */
 	__u32 s_current_process, s_type, s_no, s_dirty_no, s_current_port;
 	__u32 s_virtual_reds, s_run_queue, s_stride;
+	__u32 s_last_os_time; /* last_os_monotonic_time (27-) */
 	__u32 s_ssi, s_flxctr_slot, s_reductions, s_ets_count, s_ets;
 	__u32 ssi_flags; /* ErtsSchedulerSleepInfo */
 

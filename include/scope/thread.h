@@ -14,6 +14,7 @@
 struct scope_thread_rec {
 	__u32 on_cpu; /* 1: it runs, and the registers are old */
 	__u32 bytes;  /* of regs; 0: there are none */
+	__u64 since_ns; /* since it got on a CPU last; 0: not known */
 	__u64 regs[SCOPE_THREAD_REGS];
 };
 

@@ -102,6 +102,7 @@ struct scope_thread_look {
 	enum scope_thread_how how;
 	struct scope_thread_regs regs;
 	int64_t syscall; /* -1: in none */
+	uint64_t since_ns; /* of one that is asleep: since it got on a CPU; 0 */
 	char wchan[64];	 /* what it waits for in the kernel; "": not known */
 	size_t stack_bytes;
 };

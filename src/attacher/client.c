@@ -459,6 +459,7 @@ int scope_attacher_thread(struct scope_attacher *a, unsigned slot, pid_t tid,
 			.how = (enum scope_thread_how)a->reply.head.v[0],
 			.regs = *regs,
 			.syscall = (int64_t)a->reply.head.v[2],
+			.since_ns = a->reply.head.v[3],
 			.stack_bytes = n < cap ? (size_t)n : cap,
 		};
 		memcpy(stack, regs + 1, ret_look->stack_bytes);

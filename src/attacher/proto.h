@@ -33,7 +33,8 @@
  *                                   the order of their numbers, 64 bits each;
  *                                   what counted is taken off
  *   THREAD     scope_msg_thread     SCOPE_THREAD_*, bytes of its stack, number of
- *                                   its system call (-1: in none); what it
+ *                                   its system call (-1: in none), ns since it
+ *                                   got on a CPU last (0: not known); what it
  *                                   waits for in the kernel; struct scope_thread_regs,
  *                                   then the stack, are in the shared memory
  */

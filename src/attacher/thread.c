@@ -169,6 +169,7 @@ static int read_kept(struct scope_node *n, pid_t tid,
 		if (kept_map[i] >= 0)
 			scope_reg_set(regs, (unsigned)kept_map[i], rec.regs[i]);
 	reply->head.v[2] = (uint64_t)KEPT_SYSCALL(rec.regs);
+	reply->head.v[3] = rec.since_ns;
 	return 1;
 }
 

@@ -219,6 +219,7 @@
 	.s_current_process = 168, .s_type = 176, .s_no = 184,                  \
 	.s_dirty_no = 192, .s_current_port = 224, .s_run_queue = 232,          \
 	.s_virtual_reds = 240, .s_stride = 41792,                              \
+	.s_last_os_time = 41616,                                               \
 	PTAB_64,                                                               \
 	.ref_pid = 24, .magic_refn = 40,                                       \
 	.fun_arity = SCOPE_NO, .fun_num_free = SCOPE_NO,                       \
@@ -267,7 +268,7 @@ static const struct scope_layout otp23 = {
 
 	.s_current_process = 216, .s_type = 224, .s_no = 232,
 	.s_dirty_no = 240, .s_current_port = 272, .s_run_queue = 280,
-	.s_virtual_reds = 288, .s_stride = 41920,
+	.s_virtual_reds = 288, .s_stride = 41920, .s_last_os_time = SCOPE_NO,
 
 	PTAB_32,
 
@@ -333,7 +334,7 @@ static const struct scope_layout otp25 = {
 
 	.s_current_process = 168, .s_type = 176, .s_no = 184,
 	.s_dirty_no = 192, .s_current_port = 224, .s_run_queue = 232,
-	.s_virtual_reds = 240, .s_stride = 41728,
+	.s_virtual_reds = 240, .s_stride = 41728, .s_last_os_time = SCOPE_NO,
 
 	PTAB_32,
 	DIST_27,

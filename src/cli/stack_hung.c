@@ -10,6 +10,7 @@
 #include "base/auto.h"
 #include "base/time.h"
 #include "export/json.h"
+#include "target/schedulers.h"
 #include "target/waits.h"
 
 #define LOOK_MS 300	/* between the two looks */
@@ -48,6 +49,7 @@ struct hung {
 	uint64_t between_ns;
 	bool is_stopped;
 	char state; /* of the threads when stopped: T or t */
+	struct scope_schedulers *queues; /* owned; NULL: can't be read */
 	struct scope_wait *waits; /* owned */
 	size_t nwaits;
 };
@@ -203,6 +205,51 @@ static void put_process(struct hung *h, const struct scope_running *run)
 	(void)scope_stack_show(h->p, &proc, run, h->out);
 }
 
+/* For how long it has been so. A look alone tells at least. */
+static void put_for(struct hung *h, const struct row *w,
+		    const struct scope_running *run)
+{
+	const char *from = "look";
+	uint64_t ns = h->between_ns;
+
+	if (!is_stuck(w->what) && w->what != WHAT_STOPPED &&
+	    w->what != WHAT_STARVED)
+		return;
+	if (run && run->time_ns && w->thread.kind == 0 &&
+	    w->what != WHAT_STOPPED) {
+		ns = run->time_ns;
+		from = "scheduler";
+	} else if (run && run->since_ns &&
+		   (w->what == WHAT_BLOCKED || w->what == WHAT_STOPPED)) {
+		ns = run->since_ns;
+		from = "kernel";
+	}
+	if (is_json(h))
+		fprintf(h->out, ",\"for_ns\":%" PRIu64 ",\"for_from\":\"%s\"",
+			ns, from);
+	else if (ns)
+		fprintf(h->out, ", for %.1f s%s", (double)ns / 1e9,
+			*from == 'l' ? " at least" : "");
+}
+
+/* What is in the queue that it takes its work from, and has not begun. */
+static void put_queue(struct hung *h, const struct row *w)
+{
+	const struct scope_schedulers *s = h->queues;
+	const struct scope_run_queue *q = NULL;
+
+	for (size_t i = 0; s && i < s->n; i++)
+		if (s->all[i].no == w->thread.number &&
+		    s->all[i].queue < s->nqueues)
+			q = &s->queues[s->all[i].queue];
+	if (!q || !q->is_readable)
+		return;
+	if (is_json(h))
+		fprintf(h->out, ",\"queue\":%" PRIu32, q->len);
+	else if (q->len)
+		fprintf(h->out, ", %" PRIu32 " waiting in its queue", q->len);
+}
+
 static void put_thread(struct hung *h, const struct row *w,
 		       const struct scope_running *run)
 {
@@ -237,6 +284,11 @@ static void put_row(struct hung *h, const struct row *w, bool is_first)
 	else
 		fprintf(h->out, "%s %u: %s", type_words[w->thread.kind],
 			w->thread.no, says[w->what]);
+	put_for(h, w, is_seen ? &run : NULL);
+	put_queue(h, w);
+	if (is_json(h) && w->what == WHAT_KEEPS)
+		fprintf(h->out, ",\"reductions\":%" PRIu64,
+			w->second.reds - w->first.reds);
 	put_thread(h, w, is_seen ? &run : NULL);
 	if (is_seen && run.pid)
 		put_process(h, &run);
@@ -486,6 +538,7 @@ int scope_stack_hung(struct scope_stack_printer *p, FILE *out,
 
 	if (r == 0) {
 		second_look(&h);
+		(void)scope_target_schedulers(p->t, &h.queues);
 		r = scope_waits_find(p->t, p->naming, &h.waits, &h.nwaits, err);
 	}
 	if (r == 0) {
@@ -496,6 +549,7 @@ int scope_stack_hung(struct scope_stack_printer *p, FILE *out,
 		if (is_json(&h))
 			fputs("}\n", out);
 	}
+	scope_schedulers_free(h.queues);
 	free(h.waits);
 	free(h.rows);
 	return r;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/time.h"
 #include "target/callsite.h"
 #include "target/procfs.h"
 #include "target/target_int.h"
@@ -420,6 +421,19 @@ static void take_copy(struct scope_runner *r, struct scope_running *o)
 	o->copied = (size_t)(end - o->e) / 8;
 }
 
+/* OS monotonic time, in ns on Linux (erl_time_sup.c, check_os_monotonic_time). */
+static uint64_t time_since(struct scope_runner *r, uint64_t data)
+{
+	const struct scope_layout *l = &r->t->layout;
+	uint64_t then, now = scope_now_ns();
+
+	return data && l->s_last_os_time != SCOPE_NO &&
+			       read_u64(r, data + l->s_last_os_time, &then) &&
+			       then && then < now ?
+		       now - then :
+		       0;
+}
+
 static int look_once(struct scope_runner *r, struct scope_running *o)
 {
 	struct scope_thread_look look;
@@ -437,6 +451,8 @@ static int look_once(struct scope_runner *r, struct scope_running *o)
 	read_scheduler(r, data, &after);
 	o->how = look.how;
 	o->syscall = look.syscall;
+	o->since_ns = look.since_ns;
+	o->time_ns = time_since(r, data);
 	memcpy(o->wchan, look.wchan, sizeof(o->wchan));
 	regs = look.regs;
 	r->copy_at = regs.r[SCOPE_REG_SP];

@@ -62,6 +62,11 @@ struct scope_running {
 	enum scope_thread_how how;
 	bool torn;
 	int64_t syscall; /* -1: in none */
+	uint64_t since_ns; /* since the thread got on a CPU last, if it is
+			      asleep; 0: not known */
+	uint64_t time_ns; /* since the scheduler asked for the time last, which
+			     it does every 40,000 reductions and before it
+			     sleeps; 0: not known (before OTP 27) */
 	char wchan[64];
 	struct scope_native native[SCOPE_NATIVES]; /* the innermost first */
 	unsigned nnative;

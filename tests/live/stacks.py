@@ -34,7 +34,11 @@ def backtrace(text):
         found = re.match(r"^0x[0-9a-f]+ (.*)$", line)
         if not found:
             continue
-        if RETURN.match(line):
+        code = RETURN.match(line)
+        # A frame pointer is printed as if it were one, too.
+        if code and code.group(1) in ("unknown function", "invalid"):
+            continue
+        if code:
             frames.append([])
         elif CATCH.match(found.group(1)):
             frames[-1].append("catch")
