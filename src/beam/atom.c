@@ -462,3 +462,21 @@ uint64_t scope_vm_atom_of(struct scope_vm *vm, const char *text, size_t len)
 	a->loose++;
 	return atom;
 }
+
+uint64_t scope_vm_atom_of_printed(struct scope_vm *vm, const char *text,
+				  size_t len)
+{
+	char name[ATOM_BYTES_MAX];
+	size_t n = 0;
+
+	if (!len || *text != '\'')
+		return len ? scope_vm_atom_of(vm, text, len) : 0;
+	for (size_t i = 1; i < len && text[i] != '\''; i++) {
+		if (text[i] == '\\' && i + 1 < len)
+			i++;
+		if (n == sizeof(name))
+			return 0;
+		name[n++] = text[i];
+	}
+	return scope_vm_atom_of(vm, name, n);
+}

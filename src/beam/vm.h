@@ -109,6 +109,12 @@ uint64_t scope_vm_find_atom(struct scope_vm *vm, const char *text,
 #define SCOPE_LOOSE_MAX 65536u
 uint64_t scope_vm_atom_of(struct scope_vm *vm, const char *text, size_t len);
 
+/* The same of an atom as the emulator prints it (erl_printf_term.c,
+ * print_atom_name), between quotes where it needs them; `text` with its own
+ * escapes of those alone: the names of nodes have no others. */
+uint64_t scope_vm_atom_of_printed(struct scope_vm *vm, const char *text,
+				  size_t len);
+
 /* The Eterm of a local process or port from the numbers that it is printed
  * with; 0: out of range. */
 uint64_t scope_vm_make_pid(const struct scope_vm *vm, uint64_t num,

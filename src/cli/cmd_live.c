@@ -325,7 +325,7 @@ static int watch(const struct scope_live_conf *c,
 	if (r == 0 && health)
 		r = scope_live_serve(c, health, err);
 	if (r == 0)
-		r = scope_find_open(a, c->target, &t, err);
+		r = scope_find_probes(a, c->target, &t, err);
 	if (r < 0)
 		return scope_cmd_complain(r, err);
 	s.redact = redact;

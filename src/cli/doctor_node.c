@@ -233,8 +233,15 @@ static void look_inside(struct scope_doctor_node *n)
 	c = scope_check_add(&n->checks, "build_id", "build-id", false,
 			    SCOPE_STATE_INFO);
 	scope_check_say(c, "%s", *i->build_id ? i->build_id : "none");
-	c = add(n, "layout", "layout", SCOPE_STATE_YES);
-	scope_check_say(c, "that of OTP %s fits its memory", i->otp);
+	c = add(n, "layout", "layout",
+		i->no_layout ? SCOPE_STATE_LIMITED : SCOPE_STATE_YES);
+	if (i->no_layout) {
+		scope_check_say(c, "%s", i->no_layout);
+		scope_check_fix(c, "until then its USDT probes serve, without "
+				   "names, memory or terms");
+	} else {
+		scope_check_say(c, "that of OTP %s fits its memory", i->otp);
+	}
 	if (scope_target_procs(n->target, count_one, &n->processes, NULL) < 0)
 		n->processes = 0;
 }
@@ -371,7 +378,7 @@ int scope_doctor_look(struct scope_doctor_node *n, struct scope_attacher *a,
 	n->target = target;
 	look_from_afar(n);
 	if (!target)
-		n->r = scope_target_open_by(a, pid, &n->target, &why);
+		n->r = scope_target_open_probes(a, pid, &n->target, &why);
 	if (n->r < 0) {
 		refused(n, n->r, &why);
 		return 0;

@@ -44,8 +44,7 @@ int scope_decoder_new(struct scope_target *t,
 	d->am_connection_closed =
 		scope_vm_find_atom(d->vm, "connection_closed", 4096);
 	d->node = scope_target_node(t, &d->creation);
-	(void)snprintf(d->own, sizeof(d->own), "%s",
-		       scope_target_info(t)->node);
+	d->own = d->node;
 	*ret_decoder = scope_take(d);
 	return 0;
 }

@@ -36,13 +36,13 @@ struct scope_decoder {
 	uint64_t am_clock_service, am_exit, am_init;
 	uint64_t am_normal, am_shutdown, am_connection_closed;
 	uint64_t node, was; /* this node's name; before it went down */
+	uint64_t own; /* the same, as USDT told it last */
 	uint32_t creation;  /* of this node */
 	struct scope_etf *etf;
 	struct scope_copy copy;
 	struct scope_event ev;
 	char current[SCOPE_MFA_TEXT];
 	scope_kindset off; /* kinds whose probes are off for their cost */
-	char own[64]; /* name of this node, as USDT told it last */
 	char text[2048], json[4096]; /* of an event */
 	uint64_t am_erlang, am_hibernate;
 };

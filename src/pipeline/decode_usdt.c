@@ -36,60 +36,54 @@ static void add_nth(struct scope_event *ev, size_t n, enum scope_field_key key)
 		scope_event_add_text(ev, key, s, len);
 }
 
-/* The name of a node, which the emulator prints as an atom: between quotes
- * where it needs them. */
-static void add_peer(struct scope_decoder *d, struct scope_event *ev)
+/* The node that the n-th segment names; 0: none. */
+static uint64_t node_at(struct scope_decoder *d, const struct scope_event *ev,
+			size_t n)
 {
-	struct scope_buf b = scope_buf_of(d->text, sizeof(d->text));
-	size_t len, at = 1;
-	const char *s = text_at(ev, 0, &len);
+	size_t len = 0;
+	const char *s = text_at(ev, n, &len);
 
-	if (!s)
-		return;
-	if (*s != '\'') {
-		scope_event_add_text(ev, SCOPE_FIELD_PEER_TEXT, s, len);
-		return;
-	}
-	for (; at < len && s[at] != '\''; at++) {
-		if (s[at] == '\\' && at + 1 < len)
-			at++;
-		scope_buf_char(&b, s[at]);
-	}
-	scope_event_add_text(ev, SCOPE_FIELD_PEER_TEXT, b.p, b.len);
+	return s ? scope_vm_atom_of_printed(d->vm, s, len) : 0;
 }
 
-static bool is_text(const char *s, size_t len, const char *want)
+static uint64_t add_peer(struct scope_decoder *d, struct scope_event *ev)
 {
-	return s && strlen(want) == len && memcmp(s, want, len) == 0;
+	uint64_t peer = node_at(d, ev, 0);
+
+	if (peer)
+		add_term(ev, SCOPE_FIELD_PEER, peer);
+	return peer;
+}
+
+static bool is_no_node(const struct scope_event *ev, size_t n)
+{
+	static const char none[] = "nonode@nohost"; /* between quotes */
+	size_t len = 0;
+	const char *s = text_at(ev, n, &len);
+
+	return s && memmem(s, len, none, sizeof(none) - 1);
 }
 
 /* Whether it is this node. When it gets its name that is ours already; when it
  * gives it up ours is gone, as it may be by the time that others are told to be
  * gone. */
-static bool is_self(struct scope_decoder *d, const struct scope_event *ev)
+static bool is_self(struct scope_decoder *d, const struct scope_event *ev,
+		    uint64_t peer)
 {
-	const struct scope_field *peer =
-		scope_event_get(ev, SCOPE_FIELD_PEER_TEXT);
-	size_t len = 0, n = 0;
-	const char *raw = text_at(ev, 0, &n), *own = text_at(ev, 2, &len);
-
-	if (!peer || !own || peer->len >= sizeof(d->own))
-		return false;
 	if (ev->kind == SCOPE_KIND_DIST_NODE_DOWN)
-		return is_text(own, len, "nonode@nohost") &&
-		       is_text(peer->text, peer->len, d->own);
-	if (n != len || memcmp(raw, own, len) != 0)
+		return is_no_node(ev, 2) && peer == d->own;
+	if (!peer || node_at(d, ev, 2) != peer)
 		return false;
-	memcpy(d->own, peer->text, peer->len);
-	d->own[peer->len] = 0;
+	d->own = peer;
 	return true;
 }
 
 static void node_came_or_went(struct scope_decoder *d, struct scope_event *ev)
 {
-	add_peer(d, ev);
+	uint64_t peer = add_peer(d, ev);
+
 	add_nth(ev, 1, SCOPE_FIELD_VISIBILITY);
-	if (is_self(d, ev)) {
+	if (is_self(d, ev, peer)) {
 		scope_event_add_u(ev, SCOPE_FIELD_SELF, 1);
 		scope_decoder_ask_node(d);
 	} else if (ev->kind == SCOPE_KIND_DIST_NODE_DOWN &&
@@ -182,7 +176,7 @@ void scope_decode_usdt(struct scope_decoder *d, const struct scope_rec *rec,
 					  rec->port.op);
 		break;
 	case SCOPE_KIND_DIST_SEND:
-		add_peer(d, ev);
+		(void)add_peer(d, ev);
 		add_term(ev, SCOPE_FIELD_PORT, rec->port.port);
 		break;
 	case SCOPE_KIND_DIST_NODE_UP:

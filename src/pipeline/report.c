@@ -112,8 +112,13 @@ void scope_report_attach(struct scope_report *r, struct scope_event *ev,
 		}
 	}
 	if (wanted & SCOPE_KIND_BIT(SCOPE_KIND_PROC_INFO)) {
-		put_key(&on, "proc.info");
-		scope_buf_lit(&on, "\"memory\"");
+		put_key(info->no_layout ? &off : &on, "proc.info");
+		if (info->no_layout)
+			scope_buf_printf(&off, "\"no USDT probe tells it, and "
+					       "%s\"",
+					 info->no_layout);
+		else
+			scope_buf_lit(&on, "\"memory\"");
 	}
 	scope_buf_char(&on, '}');
 	scope_buf_char(&off, '}');

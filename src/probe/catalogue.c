@@ -961,11 +961,12 @@ static void find_uprobes(struct scope_target *t, scope_kindset wanted,
 void scope_catalogue_find(struct scope_target *t, scope_kindset wanted,
 			  enum scope_from from, struct scope_sites *out)
 {
+	const char *no_layout = scope_target_info(t)->no_layout;
 	const char *otp = scope_target_info(t)->otp;
 	int r = 0;
 
 	memset(out, 0, sizeof(*out));
-	if (from != SCOPE_FROM_USDT)
+	if (from != SCOPE_FROM_USDT && !no_layout)
 		find_uprobes(t, wanted, out);
 	if (from != SCOPE_FROM_UPROBE && (wanted & ~out->found))
 		r = scope_catalogue_add_usdt(t, wanted & ~out->found, out);
@@ -974,7 +975,11 @@ void scope_catalogue_find(struct scope_target *t, scope_kindset wanted,
 		    !scope_kind_info(k)->name ||
 		    (out->found & SCOPE_KIND_BIT(k)) || out->missing[k][0])
 			continue;
-		if (from != SCOPE_FROM_USDT)
+		if (no_layout)
+			(void)snprintf(out->missing[k], sizeof(out->missing[k]),
+				       "no USDT probe tells it, and %s",
+				       no_layout);
+		else if (from != SCOPE_FROM_USDT)
 			(void)snprintf(out->missing[k], sizeof(out->missing[k]),
 				       "no source is known for OTP %s", otp);
 		else if (r < 0)

@@ -61,7 +61,8 @@ static void configure(struct scope_probe *p, struct scope_target *t,
 	c->am_abs = scope_vm_find_atom(vm, "abs", 4096);
 	c->am_async = scope_vm_find_atom(vm, "async", 4096);
 	c->am_complete = scope_vm_find_atom(vm, "complete", 4096);
-	if (scope_target_symbol(t, "__jit_debug_descriptor", &sym) == 0)
+	if (!scope_target_info(t)->no_layout &&
+	    scope_target_symbol(t, "__jit_debug_descriptor", &sym) == 0)
 		p->jit_descriptor = sym.vaddr + scope_target_info(t)->bias;
 	c->jit_descriptor = p->jit_descriptor;
 	c->pidns_dev = scope_target_info(t)->pidns.dev;
@@ -304,6 +305,11 @@ int scope_probe_open(struct scope_target *t,
 				  "--with-dynamic-trace; without --source usdt "
 				  "it can be watched by uprobes",
 				  (int)scope_target_info(t)->pid);
+	if (scope_target_info(t)->no_layout && !p->sites.nusdt)
+		return scope_fail(err, -ENOTSUP,
+				  "%s; its USDT probes tell nothing of these "
+				  "events",
+				  scope_target_info(t)->no_layout);
 	r = load(p, t, err);
 	if (r == 0)
 		r = map_arrays(p, err);

@@ -314,7 +314,7 @@ static void ask_names(struct scope_attacher *a, struct scope_found *nodes,
 	for (size_t i = 0; i < n; i++) {
 		scope_auto(scope_target) t = NULL;
 
-		if (scope_target_open_by(a, nodes[i].pid, &t, NULL) < 0)
+		if (scope_target_open_probes(a, nodes[i].pid, &t, NULL) < 0)
 			continue;
 		note_node(&nodes[i], scope_target_info(t)->node);
 		if (match(&nodes[i], name) < 2)
@@ -348,12 +348,25 @@ int scope_find_by(struct scope_attacher *a, const char *name, pid_t *ret_pid,
 int scope_find_open(struct scope_attacher *a, const char *name,
 		    struct scope_target **ret_target, struct scope_err *err)
 {
+	scope_auto(scope_target) t = NULL;
+	int r = scope_find_probes(a, name, &t, err);
+
+	if (r == 0)
+		r = scope_target_needs_layout(t, err);
+	if (r == 0)
+		*ret_target = scope_take(t);
+	return r;
+}
+
+int scope_find_probes(struct scope_attacher *a, const char *name,
+		      struct scope_target **ret_target, struct scope_err *err)
+{
 	struct scope_target *t = NULL;
 	pid_t pid = 0;
 	int r = scope_find_by(a, name, &pid, &t, err);
 
 	if (r == 0 && !t)
-		r = scope_target_open_by(a, pid, &t, err);
+		r = scope_target_open_probes(a, pid, &t, err);
 	if (r == 0)
 		*ret_target = t;
 	return r;

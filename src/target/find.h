@@ -38,9 +38,11 @@ struct scope_attacher;
 struct scope_target;
 int scope_find_by(struct scope_attacher *a, const char *name, pid_t *ret_pid,
 		  struct scope_target **ret_target, struct scope_err *err);
-/* The same, opened. */
+/* The same, opened as scope_target_open_by or scope_target_open_probes does. */
 int scope_find_open(struct scope_attacher *a, const char *name,
 		    struct scope_target **ret_target, struct scope_err *err);
+int scope_find_probes(struct scope_attacher *a, const char *name,
+		      struct scope_target **ret_target, struct scope_err *err);
 
 /* The same with another root than /proc, and among given nodes: the parts of
  * the above. */

@@ -59,7 +59,9 @@ static void read_queues(struct scope_target *t, uint64_t sums[3])
 void scope_target_gauges(struct scope_target *t, struct scope_gauges *ret)
 {
 	const struct scope_layout *l = t->vm.layout;
-	uint64_t ports = scope_target_address(t, "erts_port");
+	uint64_t ports = t->info.no_layout ?
+				 0 :
+				 scope_target_address(t, "erts_port");
 	uint64_t user, system, started, v;
 	char path[64], text[1024];
 

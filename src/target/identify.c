@@ -401,7 +401,9 @@ static int find_place(struct scope_target *t, struct scope_err *err)
 
 int scope_target_identify(struct scope_target *t, struct scope_err *err)
 {
+	struct scope_err why = { 0 };
 	int r = check_pid(t, err);
+	uint32_t jit;
 
 	if (r == 0)
 		r = open_it(t, err);
@@ -414,6 +416,12 @@ int scope_target_identify(struct scope_target *t, struct scope_err *err)
 	if (!find_release(t))
 		return not_a_beam(t, err);
 	find_debug(t);
-	r = check_release(t, err);
-	return r < 0 ? r : check_build(t, err);
+	r = check_release(t, &why);
+	if (r == 0)
+		r = check_build(t, &why);
+	if (r != -ENOTSUP || !scope_target_has_probes(t))
+		return r < 0 ? scope_fail(err, r, "%s", why.text) : 0;
+	scope_target_give_up_layout(t, &why);
+	t->info.jit = constant(t, "etp_beamasm", &jit) && jit;
+	return 0;
 }

@@ -199,6 +199,20 @@ static int wait_for_node(struct scope_target *t, struct scope_err *err)
 	return 0;
 }
 
+/* erts_this_node_sysname (erl_node_tables.c): the same as text, which takes no
+ * layout. */
+static uint64_t node_by_text(struct scope_target *t)
+{
+	uint64_t at = scope_target_address(t, "erts_this_node_sysname");
+	char text[256];
+
+	if (!at || scope_target_read(t, at, &at, sizeof(at)) < 0 ||
+	    scope_target_read(t, at, text, sizeof(text)) < 0)
+		return 0;
+	return scope_vm_atom_of_printed(&t->vm, text,
+					strnlen(text, sizeof(text)));
+}
+
 /* erts_this_node (erl_node_tables.c): its sysname is nonode@nohost until the
  * node is alive. */
 uint64_t scope_target_node(struct scope_target *t, uint32_t *ret_creation)
@@ -206,6 +220,8 @@ uint64_t scope_target_node(struct scope_target *t, uint32_t *ret_creation)
 	uint64_t at = scope_target_address(t, "erts_this_node"), node, atom;
 
 	*ret_creation = 0;
+	if (t->info.no_layout)
+		return node_by_text(t);
 	if (!at || scope_target_read(t, at, &node, 8) < 0 || !node ||
 	    scope_target_read(t, node + t->vm.layout->node_sysname, &atom,
 			      8) < 0 ||
@@ -236,11 +252,65 @@ static int is_vm_probe(void *arg, const struct scope_stapsdt *p)
 	return !strcmp(p->provider, "erlang") && !strcmp(p->name, "message__send");
 }
 
-static void choose_layout(struct scope_target *t)
+bool scope_target_has_probes(const struct scope_target *t)
 {
-	t->layout = *scope_layout_of((unsigned)strtoul(t->otp, NULL, 10));
-	if (scope_target_usdt(t, is_vm_probe, NULL) > 0)
+	return scope_target_usdt(t, is_vm_probe, NULL) > 0;
+}
+
+void scope_target_give_up_layout(struct scope_target *t,
+				 const struct scope_err *why)
+{
+	(void)snprintf(t->no_layout, sizeof(t->no_layout), "%.*s",
+		       (int)sizeof(t->no_layout) - 1, why->text);
+	t->info.no_layout = t->no_layout;
+}
+
+static int init_vm(struct scope_target *t, struct scope_err *err)
+{
+	int r;
+
+	/* Numbers of processes as they are printed, and nothing else. */
+	t->layout = (struct scope_layout){
+		.otp = (unsigned)strtoul(t->otp, NULL, 10),
+		.pixdata = 1,
+	};
+	if (!t->info.no_layout)
+		t->layout = *scope_layout_of(t->layout.otp);
+	if (!t->info.no_layout && scope_target_has_probes(t))
 		scope_layout_add_probes(&t->layout);
+	r = scope_vm_init(&t->vm, &t->layout, scope_target_read, t);
+	if (r < 0)
+		return scope_fail(err, r, "out of memory");
+	t->vm.batch = scope_target_batch;
+	return 0;
+}
+
+/* All that is known of a node whose structures are not. */
+static int look_without_layout(struct scope_target *t, struct scope_err *err)
+{
+	int r;
+
+	(void)scope_target_count_threads(t);
+	read_name(t);
+	r = scope_target_load_threads(t);
+	if (r == -ESRCH)
+		return gone(t, err);
+	return r < 0 ? scope_fail(err, r, "can't list the threads of PID %d: %s",
+				  (int)t->info.pid, strerror(-r)) :
+		       0;
+}
+
+/* A layout that does not fit is as one that is not known. */
+static int find_tables(struct scope_target *t, struct scope_err *err)
+{
+	struct scope_err why = { 0 };
+	int r = wait_for_node(t, &why);
+
+	if (r != -ENOTSUP || !scope_target_has_probes(t))
+		return r < 0 ? scope_fail(err, r, "%s", why.text) : 0;
+	scope_target_give_up_layout(t, &why);
+	scope_vm_done(&t->vm);
+	return init_vm(t, err);
 }
 
 static int open_all(struct scope_target *t, struct scope_err *err)
@@ -251,14 +321,13 @@ static int open_all(struct scope_target *t, struct scope_err *err)
 		r = find_bias(t, err);
 	if (r < 0)
 		return r;
-	choose_layout(t);
-	r = scope_vm_init(&t->vm, &t->layout, scope_target_read, t);
-	if (r < 0)
-		return scope_fail(err, r, "out of memory");
-	t->vm.batch = scope_target_batch;
-	r = wait_for_node(t, err);
+	r = init_vm(t, err);
+	if (r == 0 && !t->info.no_layout)
+		r = find_tables(t, err);
 	if (r < 0)
 		return r;
+	if (t->info.no_layout)
+		return look_without_layout(t, err);
 	t->info.procs = t->table.tab;
 	read_name(t);
 	r = scope_target_load_threads(t);
@@ -305,20 +374,49 @@ static int open_target(struct scope_attacher *a, struct scope_attacher *own,
 	return 0;
 }
 
+int scope_target_open_probes(struct scope_attacher *a, pid_t pid,
+			     struct scope_target **ret_target,
+			     struct scope_err *err)
+{
+	return open_target(a, NULL, pid, ret_target, err);
+}
+
+int scope_target_needs_layout(const struct scope_target *t,
+			      struct scope_err *err)
+{
+	return t->info.no_layout ?
+		       scope_fail(err, -ENOTSUP, "%s", t->info.no_layout) :
+		       0;
+}
+
 int scope_target_open_by(struct scope_attacher *a, pid_t pid,
 			 struct scope_target **ret_target,
 			 struct scope_err *err)
 {
-	return open_target(a, NULL, pid, ret_target, err);
+	scope_auto(scope_target) t = NULL;
+	int r = open_target(a, NULL, pid, &t, err);
+
+	if (r == 0)
+		r = scope_target_needs_layout(t, err);
+	if (r == 0)
+		*ret_target = scope_take(t);
+	return r;
 }
 
 int scope_target_open(pid_t pid, struct scope_target **ret_target,
 		      struct scope_err *err)
 {
+	scope_auto(scope_target) t = NULL;
 	struct scope_attacher *a;
 	int r = scope_attacher_local(&a, err);
 
-	return r < 0 ? r : open_target(a, a, pid, ret_target, err);
+	if (r == 0)
+		r = open_target(a, a, pid, &t, err);
+	if (r == 0)
+		r = scope_target_needs_layout(t, err);
+	if (r == 0)
+		*ret_target = scope_take(t);
+	return r;
 }
 
 struct scope_attacher *scope_target_attacher(const struct scope_target *t)
@@ -412,6 +510,8 @@ int scope_target_procs(struct scope_target *t,
 {
 	int r;
 
+	if (t->info.no_layout)
+		return 0;
 	t->table.initial_call = scope_target_atom(t, "$initial_call");
 	r = scope_table_walk(&t->table, fn, arg);
 	if (r == -ESRCH)
@@ -425,6 +525,8 @@ int scope_target_procs(struct scope_target *t,
 int scope_target_proc(struct scope_target *t, uint64_t pid,
 		      struct scope_proc *ret_proc)
 {
+	if (t->info.no_layout)
+		return -ESRCH;
 	t->table.initial_call = scope_target_atom(t, "$initial_call");
 	return scope_table_get(&t->table, pid, ret_proc);
 }
@@ -455,7 +557,7 @@ int scope_target_ranges(const struct scope_target *t,
 	size_t n;
 	int r;
 
-	if (t->info.jit || !active)
+	if (t->info.jit || !active || t->info.no_layout)
 		return -ENOENT;
 	r = scope_target_read((void *)(uintptr_t)t, active, &index,
 			      sizeof(index));

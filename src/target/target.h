@@ -41,6 +41,10 @@ struct scope_target_info {
 	const char *symbols;  /* where names are from, for people; static */
 	bool jit;
 	bool musl; /* its C library */
+	/* Why its structures can't be read, while it has USDT probes, which need
+	 * none: there are no processes, atoms or gauges of it then. NULL: they
+	 * can. */
+	const char *no_layout;
 	bool hides_symbols; /* names are recovered: OTP 29 on, stripped */
 	bool has_build;	    /* there is a table of its build-id */
 	const struct scope_place *place; /* its container and so on */
@@ -59,6 +63,14 @@ int scope_target_open_by(struct scope_attacher *a, pid_t pid,
 /* The same, with the rights of this process. */
 int scope_target_open(pid_t pid, struct scope_target **ret_target,
 		      struct scope_err *err);
+/* The same, and where its structures can't be read while it has USDT probes it
+ * is opened for those alone: see no_layout. */
+int scope_target_open_probes(struct scope_attacher *a, pid_t pid,
+			     struct scope_target **ret_target,
+			     struct scope_err *err);
+/* -ENOTSUP with words where that is so. */
+int scope_target_needs_layout(const struct scope_target *t,
+			      struct scope_err *err);
 void scope_target_free(struct scope_target *t);
 SCOPE_AUTO(scope_target)
 

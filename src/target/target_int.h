@@ -23,6 +23,7 @@ struct scope_target {
 	char otp[8];
 	char erts[32];
 	char node[260];
+	char no_layout[200]; /* of info, when there is one */
 
 	struct scope_attacher *attacher; /* borrowed, or own */
 	struct scope_attacher *own;	 /* owned; NULL: borrowed */
@@ -51,6 +52,12 @@ struct scope_target {
 
 /* identify.c: pidfd, exe, path, elf, otp and erts, checked. */
 int scope_target_identify(struct scope_target *t, struct scope_err *err);
+
+/* Whether the emulator has the VM's USDT probes. */
+bool scope_target_has_probes(const struct scope_target *t);
+/* Go on with those alone, for the reason in `why`. */
+void scope_target_give_up_layout(struct scope_target *t,
+				 const struct scope_err *why);
 
 /* Has the process ended? */
 bool scope_target_is_gone(const struct scope_target *t);

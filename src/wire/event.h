@@ -42,7 +42,6 @@ enum scope_type {
  */
 #define SCOPE_FIELDS(X)                                                        \
 	X(PEER, "peer", ATOM, "name of the other node")                        \
-	X(PEER_TEXT, "peer", TEXT, "the same, by USDT")                        \
 	X(OP, "op", TEXT, "the signal, as the distribution protocol names it") \
 	X(VISIBILITY, "visibility", TEXT, "visible or hidden")                 \
 	X(SELF, "self", BOOL, "it is this node itself")                        \

@@ -125,14 +125,14 @@ static void collections(void **state)
 
 static void nodes(void **state)
 {
-	static const char *const up[] = { "other@b", "hidden", "a@b" };
+	static const char *const up[] = { "'other@b'", "hidden", "'a@b'" };
 	static const char *const down[] = { "'oth\\'er-x@b'", "visible", "a@b",
 					    "connection_closed" };
 	static const char *const named[] = { "'me-1@b'", "visible", "'me-1@b'" };
 	static const char *const gone[] = { "'me-1@b'", "visible",
-					    "nonode@nohost", "normal" };
+					    "'nonode@nohost'", "normal" };
 	static const char *const late[] = { "other@b", "visible",
-					    "nonode@nohost", "normal" };
+					    "'nonode@nohost'", "normal" };
 	struct scope_rec *rec = usdt(SCOPE_KIND_DIST_SEND, 0);
 
 	(void)state;
