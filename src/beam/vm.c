@@ -89,6 +89,11 @@ uint64_t scope_vm_pid_number(const struct scope_vm *vm, uint64_t pid,
 	return data & ((1ull << bits) - 1);
 }
 
+uint64_t scope_vm_pid_order(const struct scope_vm *vm, uint64_t pid)
+{
+	return data_of(vm, &vm->procs, pid);
+}
+
 uint64_t scope_vm_port_number(const struct scope_vm *vm, uint64_t port)
 {
 	return data_of(vm, &vm->ports, port);

@@ -121,6 +121,10 @@ uint64_t scope_vm_make_pid(const struct scope_vm *vm, uint64_t num,
 			   uint64_t serial);
 uint64_t scope_vm_make_port(const struct scope_vm *vm, uint64_t num);
 
+/* A number that is larger for a local process that was spawned later, until the
+ * node has spawned so many that it starts anew. */
+uint64_t scope_vm_pid_order(const struct scope_vm *vm, uint64_t pid);
+
 /* "<0.N.S>" and "#Port<0.N>" as the node itself prints them. */
 void scope_vm_put_pid(const struct scope_vm *vm, uint64_t pid,
 		      struct scope_buf *out);

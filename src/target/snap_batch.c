@@ -455,6 +455,7 @@ int scope_snap_batch_run(struct scope_snap_batch *b)
 	size_t todo = b->n;
 	int r = 0;
 
+	b->steps = 0;
 	memset(b->todo, 1, b->n * sizeof(*b->todo));
 	for (int k = 0; r == 0 && todo && k < TRIES; k++) {
 		r = one_try(b);

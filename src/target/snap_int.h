@@ -116,6 +116,7 @@ struct scope_snap_batch {
 
 	struct scope_snap_item *items; /* owned: a stack */
 	size_t nitems, items_cap;
+	uint64_t steps, all_steps; /* of this batch; of all */
 	struct scope_snap_found *found; /* owned */
 	size_t nfound, found_cap;
 	struct scope_snap_bin *bins; /* owned */

@@ -13,8 +13,11 @@
 /* Fewer than these are read one by one: that makes no round trip where the
  * memory itself is open. */
 #define FEW 4u
-/* Steps of one process: two for each entry, and what else there is. */
+/* Steps of one process, two for each entry and what else there is; of a batch;
+ * of a snapshot: what is read may be made to have no end. */
 #define STEPS_MAX (4u * SCOPE_SNAP_ENTRIES)
+#define STEPS_BATCH (2 * STEPS_MAX)
+#define STEPS_ALL (16ull * STEPS_MAX)
 
 bool scope_snap_grow(void **array, size_t *cap, size_t used, size_t n,
 		     size_t size)
@@ -38,10 +41,14 @@ void scope_snap_push(struct scope_snap_batch *b, struct scope_snap_item item)
 {
 	if (!item.addr)
 		return;
-	if (b->w[item.proc].pushed++ >= STEPS_MAX) {
+	if (b->w[item.proc].pushed >= STEPS_MAX ||
+	    b->steps >= STEPS_BATCH || b->all_steps >= STEPS_ALL) {
 		b->p[item.proc].lacks |= item.lacks;
 		return;
 	}
+	b->w[item.proc].pushed++;
+	b->steps++;
+	b->all_steps++;
 	if (!scope_snap_grow((void **)&b->items, &b->items_cap, b->nitems, 1,
 			     sizeof(*b->items))) {
 		b->r = -ENOMEM;
