@@ -18,6 +18,7 @@
 #include "target/stack.h"
 
 #define SCOPE_STACK_PROCESSES_MAX 256
+#define SCOPE_STACK_BLOCK 65536u
 #define SCOPE_STACK_REDACTS_MAX 64
 
 struct scope_stack_conf {
@@ -39,6 +40,14 @@ struct scope_stack_printer {
 	struct scope_naming *naming;
 	struct scope_runner *runner;
 	struct scope_redact *redact; /* NULL: nothing to hide */
+	/* The heap of the process in hand, when one read gets all of it: most of
+	 * what its registers point to is there. */
+	struct scope_stack_block {
+		struct scope_target *t;
+		uint64_t from, to; /* 0: none, or too large */
+		bool has_read, is_read;
+		uint8_t bytes[SCOPE_STACK_BLOCK];
+	} block;
 	struct scope_copy copy;
 	char scratch[65536];
 };

@@ -47,6 +47,36 @@ static void put_key(struct scope_stack_printer *p, const char *key,
 
 /* -- terms ----------------------------------------------------------------- */
 
+static int read_block(void *arg, uint64_t addr, void *buf, size_t len)
+{
+	struct scope_stack_block *b = arg;
+
+	if (addr < b->from || addr >= b->to || len > b->to - addr)
+		return scope_target_read(b->t, addr, buf, len);
+	if (!b->has_read)
+		b->is_read = scope_target_read(b->t, b->from, b->bytes,
+					       b->to - b->from) == 0;
+	b->has_read = true;
+	if (!b->is_read)
+		return scope_target_read(b->t, addr, buf, len);
+	memcpy(buf, b->bytes + (addr - b->from), len);
+	return 0;
+}
+
+static void begin_block(struct scope_stack_printer *p,
+			const struct scope_stack *s)
+{
+	struct scope_stack_block *b = &p->block;
+
+	b->t = p->t;
+	b->has_read = b->is_read = false;
+	b->from = b->to = 0;
+	if (s->heap < s->hend && s->hend - s->heap <= sizeof(b->bytes)) {
+		b->from = s->heap;
+		b->to = s->hend;
+	}
+}
+
 /* As if it were the contents of an event, so that the same rules hold. */
 static uint64_t redact(struct scope_stack_printer *p, uint64_t term,
 		       struct scope_image *image)
@@ -64,7 +94,7 @@ static uint64_t redact(struct scope_stack_printer *p, uint64_t term,
 static void put_term(struct scope_stack_printer *p, uint64_t term,
 		     struct scope_buf *out)
 {
-	struct scope_vm *vm = scope_target_vm(p->t);
+	struct scope_vm *vm = scope_target_vm(p->t), through;
 	struct scope_image image;
 
 	if (SCOPE_TAG(term) == SCOPE_TAG_HEADER) {
@@ -76,7 +106,10 @@ static void put_term(struct scope_stack_printer *p, uint64_t term,
 		scope_buf_lit(out, "catch");
 		return;
 	}
-	(void)scope_copy_term(vm, term, p->conf->term_words, &p->copy);
+	through = *vm;
+	through.read = read_block;
+	through.arg = &p->block;
+	(void)scope_copy_term(&through, term, p->conf->term_words, &p->copy);
 	image = p->copy.image;
 	if (p->redact)
 		term = redact(p, term, &image);
@@ -392,6 +425,7 @@ int scope_stack_show(struct scope_stack_printer *p,
 		out = open_memstream(&text, &len);
 		if (out) {
 			s.is_torn |= i + 1 == TRIES;
+			begin_block(p, &s);
 			scope_stack_print(p, proc, &s, run, out);
 		}
 		if (!out || fclose(out) != 0)

@@ -128,6 +128,7 @@ static int read_struct(struct scope_target *t, struct scope_stack *s,
 	s->current = u64_at(buf, l->p_current);
 	memcpy(&s->state, buf + l->p_state, sizeof(s->state));
 	s->at = u64_at(buf, l->p_stop);
+	s->heap = u64_at(buf, l->p_heap);
 	s->hend = u64_at(buf, l->p_hend);
 	take_mark(l, buf, s->mark);
 	return 0;

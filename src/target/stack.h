@@ -38,7 +38,7 @@ struct scope_stack_frame {
 struct scope_stack {
 	uint64_t pid, proc; /* Eterm; address of the Process */
 	uint64_t at;	    /* address of words[0] */
-	uint64_t hend;
+	uint64_t heap, hend; /* its block: heap, then stack */
 	uint64_t i;	  /* Process.i, current, as read; state too */
 	uint64_t current;
 	uint32_t state;
