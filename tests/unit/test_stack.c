@@ -35,6 +35,7 @@ static int is_code(void *arg, uint64_t w)
 static void make(const uint64_t *w, size_t n)
 {
 	memcpy(words, w, 8 * n);
+	free(s.frames);
 	s = (struct scope_stack){
 		.at = STACK,
 		.hend = STACK + 8 * n,
