@@ -9,6 +9,7 @@
 #include "cli/cmd.h"
 #include "cli/doctor.h"
 #include "cli/exit.h"
+#include "cli/live_conf.h"
 #include "cli/sandbox.h"
 #include "cli/units.h"
 
@@ -18,6 +19,7 @@ enum {
 	OPT_PID,
 	OPT_EVENTS,
 	OPT_MEASURE,
+	OPT_BUDGET,
 	OPT_JSON,
 	OPT_COLOR,
 	OPT_NO_SANDBOX,
@@ -32,6 +34,8 @@ static const struct scope_opt opts[] = {
 			 "Kinds and groups that must work" },
 	[OPT_MEASURE] = { 0, "measure", "TIME", NULL,
 			  "Count with probes for so long how often they happen" },
+	[OPT_BUDGET] = { 0, "budget", "PERCENT", NULL,
+			 "With --measure: what this budget would keep; 5%" },
 	[OPT_JSON] = { 0, "json", NULL, NULL, "One JSON object" },
 	[OPT_COLOR] = { 0, "color", "WHEN", "auto always never",
 			"auto, always or never" },
@@ -105,6 +109,8 @@ static int set(void *arg, const struct scope_opt *opt, const char *value,
 				  "--measure takes a time such as 1s, at most "
 				  "an hour, not '%s'",
 				  value);
+	case OPT_BUDGET:
+		return scope_parse_budget(value, &c->look.budget, err);
 	case OPT_COLOR:
 		if (strcmp(value, "auto") && strcmp(value, "always") &&
 		    strcmp(value, "never"))
@@ -294,7 +300,8 @@ static int examine(struct scope_doctor *d, struct scope_attacher **ret_attacher,
 
 static int doctor(const struct scope_cmd *cmd, int argc, char **argv)
 {
-	struct conf c = { .look.kinds = scope_kinds_default() };
+	struct conf c = { .look = { .kinds = scope_kinds_default(),
+				    .budget = SCOPE_BUDGET_BALANCED } };
 	struct scope_err err = { 0 };
 	scope_auto(scope_attacher) a = NULL;
 	struct scope_doctor *d;

@@ -18,6 +18,8 @@
 #include "target/target.h"
 #include "wire/event.h"
 
+#define SCOPE_DOCTOR_IDLE 0.0005 /* a node that uses less CPUs is idle */
+
 /* What would be seen of one kind, and for how much. */
 struct scope_doctor_kind {
 	enum scope_kind kind;
@@ -47,6 +49,14 @@ struct scope_doctor_node {
 	double cpu;	      /* CPUs that it uses now; < 0: not told */
 	uint64_t measured_ns; /* 0: no rates */
 	bool is_ok;	      /* every wanted kind is there */
+	/* What a budget would come to at these rates; share 0: not told. */
+	struct {
+		double share;		       /* asked for */
+		double cost;		       /* that it would come to */
+		double all;		       /* without it */
+		double group[SCOPE_GROUP_MAX]; /* while on; < 0: no probes */
+		double part_on[SCOPE_GROUP_MAX];
+	} budget; /* costs: shares of the CPU time that the node takes then */
 };
 
 struct scope_doctor {
@@ -64,6 +74,7 @@ struct scope_doctor_opts {
 	const char *target; /* NULL: the only node there is */
 	scope_kindset kinds; /* that must work */
 	uint64_t measure_ns; /* 0: no counting */
+	double budget;	     /* share of the node's CPU time */
 };
 
 /* Look at a node through the attacher; target: it, if it is open already,

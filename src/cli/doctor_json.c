@@ -8,6 +8,7 @@
 
 #include "cli/cmd.h"
 #include "cli/doctor.h"
+#include "pipeline/budget.h"
 
 static json_t *checks(const struct scope_checks *c)
 {
@@ -100,6 +101,29 @@ static json_t *event(const struct scope_doctor *d,
 	return o;
 }
 
+static json_t *budget(const struct scope_doctor_node *n)
+{
+	json_t *a = json_array();
+
+	for (unsigned g = 0; g < SCOPE_GROUP_MAX; g++) {
+		const double part = n->budget.part_on[g];
+
+		if (n->budget.group[g] < 0)
+			continue;
+		(void)json_array_append_new(
+			a, json_pack("{s:s,s:f,s:s,s:f}", "group",
+				     scope_budget_group_name(g), "cost",
+				     n->budget.group[g], "state",
+				     part >= 1 ? "on" :
+				     part > 0  ? "duty" :
+						 "off",
+				     "share", part));
+	}
+	return json_pack("{s:f,s:f,s:f,s:o}", "share", n->budget.share, "cost",
+			 n->budget.cost, "cost_without", n->budget.all,
+			 "groups", a);
+}
+
 static json_t *node(const struct scope_doctor *d)
 {
 	const struct scope_doctor_node *n = &d->node;
@@ -138,6 +162,8 @@ static json_t *node(const struct scope_doctor *d)
 			o, "measured_ns",
 			json_integer((json_int_t)n->measured_ns));
 	(void)json_object_set_new(o, "events", events);
+	if (n->budget.share > 0)
+		(void)json_object_set_new(o, "budget", budget(n));
 	return o;
 }
 

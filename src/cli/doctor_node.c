@@ -13,7 +13,9 @@
 #include "base/time.h"
 #include "base/utf8.h"
 #include "cli/doctor.h"
+#include "pipeline/budget.h"
 #include "probe/count.h"
+#include "probe/governor.h"
 #include "target/procfs.h"
 
 #define LOOK_NS 200000000u /* at its use of CPU, without a probe */
@@ -319,6 +321,39 @@ static uint64_t cost_of_return(const struct scope_doctor_node *n,
 	return 0;
 }
 
+/* What of it the budget would keep. Sites of kinds that nobody wants are not
+ * attached. */
+static void plan(struct scope_doctor_node *n,
+		 const struct scope_doctor_opts *opts,
+		 const struct scope_calibration *cal, const uint64_t *hits)
+{
+	double cost[SCOPE_GROUP_MAX] = { 0 }, all = 0;
+
+	for (unsigned g = 0; g < SCOPE_GROUP_MAX; g++)
+		n->budget.group[g] = -1;
+	for (size_t i = 0; i < n->sites.n; i++) {
+		const struct scope_attach_site *s = &n->sites.site[i];
+		uint64_t ns = scope_calibration_cost(
+				      cal, s, SCOPE_TERM_WORDS_DEFAULT) +
+			      cost_of_return(n, s, cal);
+
+		if (!(s->kinds & opts->kinds))
+			continue;
+		n->budget.group[s->group] = 0;
+		cost[s->group] += SCOPE_GOVERNOR_FACTOR * (double)hits[i] *
+				  (double)ns / (double)n->measured_ns;
+	}
+	n->budget.share = opts->budget;
+	n->budget.cost = scope_budget_plan(opts->budget, n->cpu, cost,
+					   n->budget.part_on);
+	for (unsigned g = 0; g < SCOPE_GROUP_MAX; g++)
+		all += cost[g];
+	n->budget.all = all / (n->cpu + all);
+	for (unsigned g = 0; g < SCOPE_GROUP_MAX; g++)
+		if (n->budget.group[g] >= 0)
+			n->budget.group[g] = cost[g] / (n->cpu + cost[g]);
+}
+
 static int measure(struct scope_doctor_node *n,
 		   const struct scope_doctor_opts *opts,
 		   const struct scope_calibration *cal, struct scope_err *err)
@@ -361,6 +396,8 @@ static int measure(struct scope_doctor_node *n,
 		d->per_second = (double)sum * 1e9 / (double)n->measured_ns;
 		d->ns_per_second = cost * 1e9 / (double)n->measured_ns;
 	}
+	if (n->cpu > SCOPE_DOCTOR_IDLE)
+		plan(n, opts, cal, hits);
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/doctor.h"
+#include "pipeline/budget.h"
 
 struct out {
 	FILE *f;
@@ -108,7 +109,7 @@ static void put_rate(const struct out *o, const struct scope_doctor_kind *k,
 		return;
 	}
 	fprintf(o->f, " %9.0f", k->per_second);
-	if (cpu > 0.0005)
+	if (cpu > SCOPE_DOCTOR_IDLE)
 		fprintf(o->f, " %7.2f%%", k->ns_per_second / 1e7 / cpu);
 	else
 		fprintf(o->f, " %8s", "idle");
@@ -150,13 +151,42 @@ static void put_kinds(const struct out *o, const struct scope_doctor_node *n)
 		fprintf(o->f, " How often they happen is not told by the "
 			      "node's memory:\n  --measure 1s counts, with "
 			      "probes that do nothing else.\n");
-	else if (n->cpu > 0.0005)
+	else if (n->cpu > SCOPE_DOCTOR_IDLE)
 		fprintf(o->f, " COST: of the CPU time that it uses now.\n"
 			      "  Sites that kinds share are counted for each. "
 			      "All: %.2f%% of it, %.2f%% of one CPU.\n",
 			sum / 1e7 / n->cpu, sum / 1e7);
 	else
 		fprintf(o->f, "\n");
+}
+
+static void put_budget(const struct out *o, const struct scope_doctor_node *n)
+{
+	if (!n->budget.share)
+		return;
+	fprintf(o->f, "\n");
+	put_head(o, "Budget");
+	fprintf(o->f,
+		"  %7.2f%%  of the node's CPU time is what tracing may take "
+		"(--budget)\n"
+		"  %7.2f%%  is what it would, of %.2f%% without a budget; as "
+		"a busy node pays\n\n"
+		"  %-10s %8s  STATE\n",
+		100 * n->budget.share, 100 * n->budget.cost,
+		100 * n->budget.all, "GROUP", "COST");
+	for (unsigned g = 0; g < SCOPE_GROUP_MAX; g++) {
+		const double part = n->budget.part_on[g];
+
+		if (n->budget.group[g] < 0)
+			continue;
+		fprintf(o->f, "  %-10s %7.2f%%  ", scope_budget_group_name(g),
+			100 * n->budget.group[g]);
+		if (part > 0 && part < 1)
+			fprintf(o->f, "on in turns, %.1f%% of the time\n",
+				100 * part);
+		else
+			fprintf(o->f, "%s\n", part > 0 ? "on" : "off");
+	}
 }
 
 static void put_node(const struct out *o, const struct scope_doctor_node *n)
@@ -182,6 +212,7 @@ static void put_node(const struct out *o, const struct scope_doctor_node *n)
 		fprintf(o->f, "  %-4s %-22s %.1f%% of one CPU\n", "-",
 			"uses now", n->cpu * 100);
 	put_kinds(o, n);
+	put_budget(o, n);
 }
 
 void scope_doctor_print(const struct scope_doctor *d, bool has_color, FILE *out)

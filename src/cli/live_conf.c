@@ -11,7 +11,6 @@
 #define ROTATE_KEEP 5
 #define BUDGET_MIN 0.001
 #define BUDGET_MINIMAL 0.01
-#define BUDGET_BALANCED 0.05
 #define ROTATE_KEEP_MAX 1000
 
 /* What an option does; in the order of the table. */
@@ -270,8 +269,8 @@ static int set_strategy(struct scope_live_conf *c, const char *value,
 			  value);
 }
 
-static int set_budget(struct scope_live_conf *c, const char *value,
-		      struct scope_err *err)
+int scope_parse_budget(const char *value, double *ret_share,
+		       struct scope_err *err)
 {
 	double share;
 
@@ -281,8 +280,14 @@ static int set_budget(struct scope_live_conf *c, const char *value,
 				  "time from 0.1%% to 100%%, such as 2%%, not "
 				  "'%s'",
 				  value);
-	c->budget = share;
+	*ret_share = share;
 	return 0;
+}
+
+static int set_budget(struct scope_live_conf *c, const char *value,
+		      struct scope_err *err)
+{
+	return scope_parse_budget(value, &c->budget, err);
 }
 
 /* What the strategy leaves open. */
@@ -295,7 +300,7 @@ static int finish_budget(struct scope_live_conf *c, struct scope_err *err)
 	if (c->strategy == SCOPE_STRATEGY_FULL || c->budget > 0)
 		return 0;
 	c->budget = c->strategy == SCOPE_STRATEGY_MINIMAL ? BUDGET_MINIMAL :
-							    BUDGET_BALANCED;
+							    SCOPE_BUDGET_BALANCED;
 	return 0;
 }
 

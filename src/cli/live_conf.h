@@ -64,6 +64,12 @@ struct scope_live_conf {
 	const char *processes[SCOPE_PROCESSES_MAX + 1]; /* NULL-ended */
 };
 
+#define SCOPE_BUDGET_BALANCED 0.05 /* of the strategy that is the default */
+
+/* What --budget takes: a share of the node's CPU time. */
+int scope_parse_budget(const char *value, double *ret_share,
+		       struct scope_err *err);
+
 /* argv[0] is skipped. Help and version make what follows them unimportant. */
 int scope_live_conf_parse(const struct scope_cmd *cmd, int argc, char **argv,
 			  struct scope_live_conf *ret_conf,

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #define NS_PER_S UINT64_C(1000000000)
+#define THOUSAND 1000u
+#define MILLION 1000000u
 
 struct nodes {
 	const struct scope_metrics *const *node;
@@ -141,6 +143,60 @@ static void put_lost(struct nodes *s)
 	}
 }
 
+/* thousandths or millionths */
+static void put_share(struct nodes *s, uint64_t v, unsigned of)
+{
+	scope_buf_printf(s->out, "} %.6f\n", (double)v / of);
+}
+
+static void put_shares(struct nodes *s, const char *name, const char *help,
+		       size_t at, unsigned of)
+{
+	head(s, name, "gauge", help);
+	for (size_t i = 0; i < s->n; i++) {
+		const struct scope_metrics *m = s->node[i];
+		uint64_t v = __atomic_load_n(
+			(const uint64_t *)(const void *)((const char *)m + at),
+			__ATOMIC_RELAXED);
+
+		if (!is_attached(m) ||
+		    scope_metrics_get(m->budget) == SCOPE_METRICS_UNKNOWN)
+			continue;
+		labels(s, name, m);
+		put_share(s, v, of);
+	}
+}
+
+static void put_groups(struct nodes *s, const char *name, const char *help,
+		       bool is_part)
+{
+	head(s, name, "gauge", help);
+	for (size_t i = 0; i < s->n; i++) {
+		const struct scope_metrics *m = s->node[i];
+
+		if (!is_attached(m) ||
+		    scope_metrics_get(m->budget) == SCOPE_METRICS_UNKNOWN)
+			continue;
+		for (unsigned g = 0; g < SCOPE_GROUP_MAX; g++) {
+			uint64_t on = scope_metrics_get(m->group[g].on);
+
+			if (on == SCOPE_METRICS_UNKNOWN)
+				continue;
+			labels(s, name, m);
+			scope_buf_printf(s->out, ",group=\"%.*s\"",
+					 (int)sizeof(m->group[g].name),
+					 m->group[g].name);
+			if (is_part)
+				put_share(s,
+					  scope_metrics_get(
+						  m->group[g].part_on),
+					  MILLION);
+			else
+				put_value(s, on);
+		}
+	}
+}
+
 static void put_up(struct nodes *s)
 {
 	head(s, "scope_bpf_up", "gauge", "1: the node is being watched.");
@@ -225,6 +281,23 @@ void scope_metrics_put(const struct scope_metrics *const *nodes, size_t n,
 	put_lost(&s);
 	put_kinds(&s, "scope_bpf_events_sampled_total",
 		  "Events left out by intention.", AT(sampled));
+	put_kinds(&s, "scope_bpf_events_missed_total",
+		  "Events while probes were off for the budget, estimated.",
+		  AT(missed));
+	put_shares(&s, "scope_bpf_budget_ratio",
+		   "Of the node's CPU time that tracing may take.", AT(budget),
+		   MILLION);
+	put_shares(&s, "scope_bpf_cost_ratio",
+		   "Of the node's CPU time that tracing took lately.", AT(cost),
+		   MILLION);
+	put_shares(&s, "scope_bpf_cost_factor",
+		   "What a probe costs, by what was measured of it on this host.",
+		   AT(cost_factor), THOUSAND);
+	put_groups(&s, "scope_bpf_group_on",
+		   "1: the probes of the group are on; 0: off for the budget.",
+		   false);
+	put_groups(&s, "scope_bpf_group_on_ratio",
+		   "Of the last half minute that the group was on.", true);
 	put_numbers(&s, "scope_bpf_events_late_total", "counter",
 		    "Events that came too late to be put in order.", AT(late),
 		    false);

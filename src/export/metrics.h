@@ -17,6 +17,7 @@
 #define SCOPE_EXPORT_METRICS_H
 
 #include "base/buf.h"
+#include "scope/site.h"
 #include "wire/event.h"
 
 #define SCOPE_METRICS_UNKNOWN UINT64_MAX /* can't be read: not shown */
@@ -34,6 +35,17 @@ struct scope_metrics {
 	uint64_t delivered[SCOPE_KIND_MAX];
 	uint64_t lost[SCOPE_LOSS_MAX][SCOPE_KIND_MAX];
 	uint64_t sampled[SCOPE_KIND_MAX];
+
+	/* What tracing may take of the node's CPU time, and does: millionths;
+	 * budget SCOPE_METRICS_UNKNOWN: there is no limit, nor what follows. */
+	uint64_t budget, cost;
+	uint64_t cost_factor; /* thousandths: of what is calibrated */
+	uint64_t missed[SCOPE_KIND_MAX]; /* while probes were off: estimated */
+	struct {
+		char name[12];
+		uint64_t on;	  /* 0 or 1; SCOPE_METRICS_UNKNOWN: no probes */
+		uint64_t part_on; /* of the time, lately: millionths */
+	} group[SCOPE_GROUP_MAX];
 
 	/* the observer itself */
 	uint64_t cpu_ns;

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "pipeline/budget.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/time.h"
 #include "probe/governor.h"
+#include "target/schedulers.h"
 
 struct note {
 	struct scope_rec rec;
@@ -23,12 +24,15 @@ _Static_assert(sizeof(struct note) == SCOPE_BUDGET_BYTES,
 	       "a note is larger than its record");
 
 struct scope_budget {
+	struct scope_target *target; /* borrowed */
 	struct scope_probe *probe; /* borrowed */
 	struct scope_governor *governor; /* owned */
 	clockid_t clock;
-	int stat_fd; /* /proc/PID/stat; -1: not to be had */
+	size_t nschedulers; /* 0: their reductions are not to be found */
+	struct scope_piece *pieces; /* owned: of each, into: */
+	uint64_t *reductions; /* owned */
+	uint64_t work; /* their sum, when it was read last */
 	int stop_fd;
-	uint64_t ticks_ns; /* of the kernel's accounting */
 	pthread_t thread;
 	bool started, is_lost; /* the node or the attacher is gone */
 	uint64_t off_since[SCOPE_GROUP_MAX];
@@ -36,28 +40,57 @@ struct scope_budget {
 	pthread_mutex_t lock; /* of what follows */
 	struct note notes[SCOPE_BUDGET_NOTES];
 	unsigned head, n;
+	struct scope_budget_now now;
 };
 
 /* -- what the governor is fed with ------------------------------------------------ */
 
-/* Field 15 of /proc/PID/stat. */
-static uint64_t kernel_ns(const struct scope_budget *b)
+/* Reductions of all schedulers. While one can't be read they stand still. */
+static uint64_t work(struct scope_budget *b)
 {
-	char text[1024], *p;
-	ssize_t len = b->stat_fd < 0 ?
-			      -1 :
-			      pread(b->stat_fd, text, sizeof(text) - 1, 0);
+	uint64_t sum = 0;
 
-	if (len <= 0)
+	if (!b->nschedulers)
 		return UINT64_MAX;
-	text[len] = 0;
-	p = strrchr(text, ')'); /* a name can hold anything before that */
-	for (unsigned field = 2; p && field < 15; field++)
-		p = strchr(p + 1, ' ');
-	return p ? strtoull(p, NULL, 10) * b->ticks_ns : UINT64_MAX;
+	if (scope_vm_read_all(scope_target_vm(b->target), b->pieces,
+			      b->nschedulers) < 0)
+		return b->work;
+	for (size_t i = 0; i < b->nschedulers; i++) {
+		if (!b->pieces[i].is_read)
+			return b->work;
+		sum += b->reductions[i];
+	}
+	b->work = sum;
+	return sum;
 }
 
-static int sample(const struct scope_budget *b,
+/* Where they are: each normal scheduler counts its own. Without them, no
+ * less is kept; it is only known less well. */
+static int find_work(struct scope_budget *b)
+{
+	const struct scope_layout *l = scope_target_vm(b->target)->layout;
+	const struct scope_sched_place place =
+		scope_target_sched_place(b->target);
+	const unsigned n = place.n[SCOPE_SCHED_NORMAL];
+
+	if (!place.at[SCOPE_SCHED_NORMAL] || !l->s_stride || !l->s_reductions)
+		return 0;
+	b->pieces = calloc(n, sizeof(*b->pieces));
+	b->reductions = calloc(n, sizeof(*b->reductions));
+	if (!b->pieces || !b->reductions)
+		return -ENOMEM;
+	for (unsigned i = 0; i < n; i++)
+		b->pieces[i] = (struct scope_piece){
+			.addr = place.at[SCOPE_SCHED_NORMAL] +
+				(uint64_t)i * l->s_stride + l->s_reductions,
+			.buf = &b->reductions[i],
+			.len = sizeof(b->reductions[i]),
+		};
+	b->nschedulers = n;
+	return 0;
+}
+
+static int sample(struct scope_budget *b,
 		  struct scope_governor_sample *s)
 {
 	struct timespec t;
@@ -67,7 +100,7 @@ static int sample(const struct scope_budget *b,
 		return -ESRCH;
 	s->now_ns = scope_now_ns();
 	s->cpu_ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-	s->kernel_ns = kernel_ns(b);
+	s->work = work(b);
 	for (unsigned g = 0; g < SCOPE_GROUP_MAX; g++)
 		s->cost_ns[g] = scope_probe_cost(b->probe, g);
 	for (unsigned cpu = 0; cpu < scope_probe_cpus(b->probe); cpu++) {
@@ -149,6 +182,20 @@ size_t scope_budget_take(struct scope_budget *b,
 	return len;
 }
 
+static void publish(struct scope_budget *b)
+{
+	const struct scope_governor *g = b->governor;
+
+	(void)pthread_mutex_lock(&b->lock);
+	b->now.cost = scope_governor_cost(g);
+	b->now.factor = scope_governor_factor(g);
+	for (unsigned i = 0; i < SCOPE_GROUP_MAX; i++) {
+		b->now.group[i].is_on = scope_governor_is_on(g, i);
+		b->now.group[i].part_on = scope_governor_part_on(g, i);
+	}
+	(void)pthread_mutex_unlock(&b->lock);
+}
+
 /* -- what is done ------------------------------------------------------------------- */
 
 static void act(struct scope_budget *b,
@@ -201,9 +248,11 @@ static void *run(void *arg)
 		if (sample(b, &s) < 0)
 			break;
 		ns = scope_governor_step(b->governor, &s, &action);
+		publish(b);
 		if (action.group == SCOPE_GROUP_MAX || is_full(b))
 			continue;
 		act(b, &action);
+		publish(b);
 		ns = 1000000;
 	}
 	return NULL;
@@ -219,6 +268,7 @@ static int start(struct scope_budget *b, double share, struct scope_err *err)
 	for (unsigned g = 0; g < SCOPE_GROUP_MAX; g++) {
 		b->kinds[g] = scope_probe_group_kinds(b->probe, g);
 		opts.group[g].kinds = b->kinds[g];
+		b->now.group[g].is_there = b->kinds[g] != 0;
 		if (b->kinds[g])
 			opts.group[g].worth = scope_budget_worth(g);
 	}
@@ -227,6 +277,8 @@ static int start(struct scope_budget *b, double share, struct scope_err *err)
 	b->governor = scope_governor_new(&opts, &first);
 	if (!b->governor)
 		return scope_fail(err, -ENOMEM, "out of memory");
+	b->now.share = share;
+	publish(b);
 	/* Signals are for the main thread. */
 	(void)sigfillset(&all);
 	(void)sigdelset(&all, SIGSYS);
@@ -240,21 +292,21 @@ static int start(struct scope_budget *b, double share, struct scope_err *err)
 	return 0;
 }
 
-int scope_budget_new(struct scope_probe *probe, pid_t pid, double share,
+int scope_budget_new(struct scope_target *t, struct scope_probe *probe,
+		     double share,
 		     struct scope_budget **ret_budget, struct scope_err *err)
 {
 	scope_auto(scope_budget) b = calloc(1, sizeof(*b));
-	const long hz = sysconf(_SC_CLK_TCK);
-	char path[64];
+	const pid_t pid = scope_target_info(t)->pid;
 	int r;
 
 	if (!b)
 		return scope_fail(err, -ENOMEM, "out of memory");
 	(void)pthread_mutex_init(&b->lock, NULL);
+	b->target = t;
 	b->probe = probe;
-	b->ticks_ns = 1000000000u / (uint64_t)(hz > 0 ? hz : 100);
-	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	b->stat_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (find_work(b) < 0)
+		return scope_fail(err, -ENOMEM, "out of memory");
 	b->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (b->stop_fd < 0)
 		return scope_fail(err, -errno, "too many open files");
@@ -287,16 +339,17 @@ void scope_budget_stop(struct scope_budget *b)
 	/* Up to now, if the node is still there. */
 	if (sample(b, &s) == 0)
 		(void)scope_governor_step(b->governor, &s, &none);
+	publish(b);
 	for (unsigned g = 0; g < SCOPE_GROUP_MAX; g++)
 		if (b->off_since[g])
 			put(b, g, SCOPE_BUDGET_END, 0, scope_now_ns());
 }
 
-void scope_budget_figures(const struct scope_budget *b, double *ret_cost,
-			  double *ret_factor)
+void scope_budget_look(struct scope_budget *b, struct scope_budget_now *ret_now)
 {
-	*ret_cost = scope_governor_cost(b->governor);
-	*ret_factor = scope_governor_factor(b->governor);
+	(void)pthread_mutex_lock(&b->lock);
+	*ret_now = b->now;
+	(void)pthread_mutex_unlock(&b->lock);
 }
 
 void scope_budget_free(struct scope_budget *b)
@@ -305,10 +358,10 @@ void scope_budget_free(struct scope_budget *b)
 		return;
 	join(b);
 	scope_governor_free(b->governor);
-	if (b->stat_fd >= 0)
-		(void)close(b->stat_fd);
 	if (b->stop_fd >= 0)
 		(void)close(b->stop_fd);
 	(void)pthread_mutex_destroy(&b->lock);
+	free(b->pieces);
+	free(b->reductions);
 	free(b);
 }

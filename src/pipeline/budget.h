@@ -12,10 +12,11 @@
  *          it were missed.
  * Limits:  SCOPE_BUDGET_NOTES records wait to be taken; nothing is switched
  *          while there is no room for more.
- * Source:  /proc/PID/stat (proc(5)), clock_getcpuclockid(3): both may be read
- *          of any user's process.
+ * Source:  clock_getcpuclockid(3), which may be read of any user's process;
+ *          erl_process.c, erts_schedule: a scheduler counts the reductions of a
+ *          process when it leaves it (OTP 23.2.6, 25.2.3, 27.3.4.1, 29.1.1).
  * Threads: one inside; it asks the attacher, which takes one request after the
- *          other. take and stop from one thread.
+ *          other. take and stop from one thread, look from any.
  */
 #ifndef SCOPE_PIPELINE_BUDGET_H
 #define SCOPE_PIPELINE_BUDGET_H
@@ -40,8 +41,17 @@ struct scope_budget;
 unsigned scope_budget_worth(enum scope_group group);
 const char *scope_budget_group_name(enum scope_group group);
 
-/* share: of the CPU time of process pid. Works from now on. */
-int scope_budget_new(struct scope_probe *probe, pid_t pid, double share,
+/* What a budget comes to, on a node that takes so much CPU time for itself,
+ * where each group costs so much while it is on (CPUs; 0: it does nothing).
+ * part_on: of the time that each is on, in the long run. Returns the share that
+ * tracing takes then. */
+double scope_budget_plan(double share, double own,
+			 const double cost[SCOPE_GROUP_MAX],
+			 double part_on[SCOPE_GROUP_MAX]);
+
+/* share: of the target's CPU time. Works from now on; borrows both. */
+int scope_budget_new(struct scope_target *t, struct scope_probe *probe,
+		     double share,
 		     struct scope_budget **ret_budget, struct scope_err *err);
 /* Ends its thread. */
 void scope_budget_free(struct scope_budget *b);
@@ -52,9 +62,18 @@ void scope_budget_stop(struct scope_budget *b);
 /* The next record: SCOPE_BUDGET_BYTES at most; its length, or 0. */
 size_t scope_budget_take(struct scope_budget *b,
 			 uint8_t buf[SCOPE_BUDGET_BYTES]);
-/* After the stop: what tracing cost, as a share, and by how much more than
- * calibrated. */
-void scope_budget_figures(const struct scope_budget *b, double *ret_cost,
-			  double *ret_factor);
+/* How things are now, from any thread. */
+struct scope_budget_now {
+	double share;  /* asked for */
+	double cost;   /* what tracing took of the node's CPU time lately */
+	double factor; /* by how much more than calibrated it costs */
+	struct {
+		bool is_there; /* it has probes */
+		bool is_on;
+		double part_on; /* of the time, lately */
+	} group[SCOPE_GROUP_MAX];
+};
+void scope_budget_look(struct scope_budget *b,
+		       struct scope_budget_now *ret_now);
 
 #endif

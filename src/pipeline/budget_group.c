@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "pipeline/budget.h"
 
+#include <math.h>
+
 /* In what order they go: scope-bpf(1) tells it. */
 static const struct {
 	const char *name;
@@ -29,4 +31,43 @@ unsigned scope_budget_worth(enum scope_group group)
 const char *scope_budget_group_name(enum scope_group group)
 {
 	return groups[group].name;
+}
+
+/* Of those that are on for some of the time, the dearest for its worth. */
+static unsigned dearest(const double cost[SCOPE_GROUP_MAX],
+			const double part_on[SCOPE_GROUP_MAX])
+{
+	unsigned best = SCOPE_GROUP_MAX;
+
+	for (unsigned i = 0; i < SCOPE_GROUP_MAX; i++) {
+		if (!groups[i].worth || part_on[i] <= 0 || cost[i] <= 0)
+			continue;
+		if (best == SCOPE_GROUP_MAX ||
+		    cost[i] / groups[i].worth >
+			    cost[best] / groups[best].worth)
+			best = i;
+	}
+	return best;
+}
+
+double scope_budget_plan(double share, double own,
+			 const double cost[SCOPE_GROUP_MAX],
+			 double part_on[SCOPE_GROUP_MAX])
+{
+	/* The share is of the time that the node takes with tracing. */
+	const double room = share < 1 ? share * own / (1 - share) : INFINITY;
+	double sum = 0;
+	unsigned i;
+
+	for (i = 0; i < SCOPE_GROUP_MAX; i++) {
+		part_on[i] = 1;
+		sum += cost[i];
+	}
+	while (sum > room && (i = dearest(cost, part_on)) < SCOPE_GROUP_MAX) {
+		sum -= cost[i];
+		part_on[i] = sum < room ? (room - sum) / cost[i] : 0;
+		if (part_on[i] > 0)
+			sum = room;
+	}
+	return sum > 0 ? sum / (own + sum) : 0;
 }

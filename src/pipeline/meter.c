@@ -46,6 +46,10 @@ void scope_meter_begin(struct scope_target *t, struct scope_metrics *m)
 	copy_text(m->pod, sizeof(m->pod), info->place->pod);
 	scope_metrics_set(m->os_pid, info->pid);
 	scope_metrics_set(m->schedulers, info->schedulers);
+	scope_metrics_set(m->budget, SCOPE_METRICS_UNKNOWN);
+	for (unsigned g = 0; g < SCOPE_GROUP_MAX; g++)
+		copy_text(m->group[g].name, sizeof(m->group[g].name),
+			  scope_budget_group_name(g));
 	__atomic_store_n(&m->attached_ns, scope_now_ns(), __ATOMIC_RELEASE);
 }
 
@@ -122,6 +126,26 @@ static void put_kind(const struct scope_meter *from, struct scope_metrics *m,
 		scope_metrics_set(m->lost[i][k], lost[i]);
 }
 
+static void put_budget(const struct scope_meter *from, struct scope_metrics *m)
+{
+	struct scope_budget_now now;
+
+	scope_budget_look(from->budget, &now);
+	for (unsigned g = 0; g < SCOPE_GROUP_MAX; g++) {
+		scope_metrics_set(m->group[g].part_on,
+				  now.group[g].part_on * SCOPE_MILLION);
+		scope_metrics_set(m->group[g].on,
+				  now.group[g].is_there ?
+					  now.group[g].is_on :
+					  SCOPE_METRICS_UNKNOWN);
+	}
+	for (unsigned k = 0; k < SCOPE_KIND_MAX; k++)
+		scope_metrics_set(m->missed[k], from->totals->missed[k]);
+	scope_metrics_set(m->cost, now.cost * SCOPE_MILLION);
+	scope_metrics_set(m->cost_factor, now.factor * 1000);
+	scope_metrics_set(m->budget, now.share * SCOPE_MILLION + 0.5);
+}
+
 void scope_meter_update(const struct scope_meter *from, struct scope_metrics *m)
 {
 	uint64_t now = scope_now_ns();
@@ -130,6 +154,8 @@ void scope_meter_update(const struct scope_meter *from, struct scope_metrics *m)
 		if (!SCOPE_KIND_IS_WIRE(k) || ((from->kinds >> k) & 1))
 			put_kind(from, m, k);
 	scope_metrics_set(m->late, from->late);
+	if (from->budget)
+		put_budget(from, m);
 	if (now - m->updated_ns >= GAUGES_EVERY_NS) {
 		put_gauges(from, m);
 		scope_metrics_set(m->updated_ns, now);

@@ -8,6 +8,7 @@
 #define SCOPE_PIPELINE_METER_H
 
 #include "export/metrics.h"
+#include "pipeline/budget.h"
 #include "pipeline/run.h"
 #include "probe/probe.h"
 
@@ -18,6 +19,7 @@ struct scope_meter {
 	const struct scope_run_totals *totals; /* without the kernel's part */
 	scope_kindset kinds;		       /* that were asked for */
 	const uint64_t *out_of_set;	       /* by kind: not to be counted */
+	struct scope_budget *budget;	       /* NULL: no limit */
 	uint64_t late;
 };
 

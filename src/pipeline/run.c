@@ -348,6 +348,7 @@ static void measure(struct run *r)
 		.totals = &r->totals,
 		.kinds = r->opts->kinds,
 		.out_of_set = r->out_of_set,
+		.budget = r->budget,
 		.late = scope_order_late(r->order),
 	};
 
@@ -450,9 +451,13 @@ static void finish(struct run *r)
 				   r->wall_offset_ns);
 		emit(r, &ev);
 	}
-	if (r->budget)
-		scope_budget_figures(r->budget, &r->totals.cost,
-				     &r->totals.factor);
+	if (r->budget) {
+		struct scope_budget_now b;
+
+		scope_budget_look(r->budget, &b);
+		r->totals.cost = b.cost;
+		r->totals.factor = b.factor;
+	}
 	scope_report_summary(&r->report, &ev, &r->totals,
 			     scope_order_late(r->order), r->cpu_ns, now,
 			     r->wall_offset_ns);
@@ -516,8 +521,8 @@ static int start(struct run *r, struct scope_err *err)
 	r->lost_since = r->begun_ns;
 	/* The reader drains while the processes are being read. */
 	if (r->opts->budget > 0) {
-		rc = scope_budget_new(r->probe, scope_target_info(r->t)->pid,
-				      r->opts->budget, &r->budget, err);
+		rc = scope_budget_new(r->t, r->probe, r->opts->budget,
+				      &r->budget, err);
 		if (rc < 0)
 			return rc;
 	}

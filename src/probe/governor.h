@@ -14,11 +14,13 @@
  *          is looked at again.
  * Cost:    calibrated cost (calibrate.h) is that of warm caches. What a busy
  *          node pays is more, by a factor that is learned where probes come and
- *          go: by how much the kernel's part of the node's CPU time rises with
- *          them (least squares, a minute back). Until then it is
- *          SCOPE_GOVERNOR_FACTOR.
- * Missed:  while a group is off its events are taken to go on as often, by the
- *          CPU time that the node has for itself, as when it was on.
+ *          go: by how much the CPU time that goes with the node's work rises
+ *          with them (least squares, a minute back). Work is reductions, which
+ *          tracing does not change. Until then, and where work is not known,
+ *          the factor is SCOPE_GOVERNOR_FACTOR.
+ * Missed:  while a group is off its events are taken to go with the node's work
+ *          as they did when it was on; where that is not known, with the CPU
+ *          time that the node has for itself.
  * Units:   nanoseconds; counters rise only.
  * Threads: plain data, one owner.
  */
@@ -32,9 +34,6 @@
 /* Measured on nodes that play ping-pong: 1.1 to 1.25, with both ends watched
  * and with one. */
 #define SCOPE_GOVERNOR_FACTOR 1.2
-/* Of what tracing costs a node this much is accounted as the kernel's time
- * (measured: 0.84 to 0.92); the rest is code that runs on cold caches. */
-#define SCOPE_GOVERNOR_KERNEL 0.87
 
 struct scope_governor;
 
@@ -49,7 +48,7 @@ struct scope_governor_opts {
 struct scope_governor_sample {
 	uint64_t now_ns;
 	uint64_t cpu_ns;    /* of the node, all threads */
-	uint64_t kernel_ns; /* of that in the kernel; UINT64_MAX: not known */
+	uint64_t work;	    /* reductions; UINT64_MAX, at first: not known */
 	uint64_t cost_ns[SCOPE_GROUP_MAX]; /* as calibrated */
 	uint64_t events[SCOPE_KIND_MAX];
 };
@@ -82,7 +81,11 @@ uint64_t scope_governor_missed(const struct scope_governor *g,
 			       uint64_t missed[SCOPE_KIND_MAX]);
 bool scope_governor_is_on(const struct scope_governor *g,
 			  enum scope_group group);
-/* Of the node's CPU time of the last half minute or so, what tracing took. */
+/* Of the last half minute or so, the part of the time that it was on. */
+double scope_governor_part_on(const struct scope_governor *g,
+			      enum scope_group group);
+/* Of the node's CPU time of the last half minute or so, what tracing took, by
+ * the factor as it is known now. */
 double scope_governor_cost(const struct scope_governor *g);
 /* By how much more than calibrated tracing costs, as learned. */
 double scope_governor_factor(const struct scope_governor *g);

@@ -77,6 +77,47 @@ static void numbers_are_told(void **state)
 	assert_null(strstr(text, "type=\"total\""));
 }
 
+static void a_budget_is_told(void **state)
+{
+	static struct scope_metrics m = {
+		.attached_ns = 1,
+		.os_pid = 42,
+		.node = "n@h",
+		.budget = 20000,
+		.cost = 19500,
+		.cost_factor = 1250,
+	};
+	const struct scope_metrics *nodes[] = { &m };
+
+	(void)state;
+	for (unsigned g = 0; g < SCOPE_GROUP_MAX; g++)
+		m.group[g].on = SCOPE_METRICS_UNKNOWN;
+	strcpy(m.group[SCOPE_GROUP_SEND].name, "send");
+	m.group[SCOPE_GROUP_SEND].on = 0;
+	m.group[SCOPE_GROUP_SEND].part_on = 12500;
+	strcpy(m.group[SCOPE_GROUP_PROC].name, "proc");
+	m.group[SCOPE_GROUP_PROC].on = 1;
+	m.group[SCOPE_GROUP_PROC].part_on = 1000000;
+	m.missed[SCOPE_KIND_MSG_SEND] = 77;
+	(void)put(nodes, 1);
+#define N "{node=\"n@h\",os_pid=\"42\""
+	assert_true(has("scope_bpf_budget_ratio" N "} 0.020000"));
+	assert_true(has("scope_bpf_cost_ratio" N "} 0.019500"));
+	assert_true(has("scope_bpf_cost_factor" N "} 1.250000"));
+	assert_true(has("scope_bpf_group_on" N ",group=\"send\"} 0"));
+	assert_true(has("scope_bpf_group_on" N ",group=\"proc\"} 1"));
+	assert_true(has("scope_bpf_group_on_ratio" N
+			",group=\"send\"} 0.012500"));
+	assert_true(has("scope_bpf_events_missed_total" N
+			",kind=\"msg.send\"} 77"));
+	assert_null(strstr(text, "group=\"ets\""));
+	/* Without a limit there is nothing to tell. */
+	m.budget = SCOPE_METRICS_UNKNOWN;
+	(void)put(nodes, 1);
+	assert_null(strstr(text, "scope_bpf_budget_ratio{"));
+	assert_null(strstr(text, "scope_bpf_group_on{"));
+}
+
 static void names_are_escaped(void **state)
 {
 	static struct scope_metrics m = { .os_pid = 1, .node = "a\"b\\c\nd@h" };
@@ -139,6 +180,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers_are_told),
+		cmocka_unit_test(a_budget_is_told),
 		cmocka_unit_test(names_are_escaped),
 		cmocka_unit_test(the_text_is_well_formed),
 		cmocka_unit_test(too_small_a_buffer_says_so),
