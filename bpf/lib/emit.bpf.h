@@ -3,8 +3,8 @@
  * emit: configuration, counters, scratch space and the way out of the kernel.
  *
  * A record is built in scratch space and leaves through one copy into the ring
- * or perf buffer of its CPU, never waking the reader (a wake-up costs the
- * target ten times the trap). Uprobe programs can be preempted on some kernels,
+ * (scope/ring.h) or perf buffer of its CPU, never waking the reader (a wake-up
+ * costs the target ten times the trap). Uprobe programs can be preempted on some kernels,
  * so the scratch of a CPU is several slots, each taken with a
  * compare-and-exchange.
  */
@@ -13,6 +13,7 @@
 
 #include "lib/kernel.bpf.h"
 #include "scope/event.h"
+#include "scope/ring.h"
 #include "scope/sample.h"
 #include "scope/site.h"
 
@@ -82,9 +83,13 @@ struct {
 	__type(value, struct scope_bpf_control);
 } control SEC(".maps");
 
+/* The size is set before loading, and is config.ring_bytes's. */
 struct ring {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 4096);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(key_size, sizeof(u32));
+	__uint(value_size, SCOPE_RING_VALUE(SCOPE_RING_BYTES_MIN));
 };
 
 struct {
@@ -300,23 +305,120 @@ static __always_inline u32 thread_id(void)
 	return ns.pid;
 }
 
+#define ROOM_TRIES 32 /* as often others may come first */
+#define REC_WORDS (SCOPE_REC_BYTES / 8)
+#define FEW_WORDS 28 /* are copied without a call */
+
+/* Room for a record in a ring; NULL: there is none. *ret_mark is to be written
+ * to its first word in the end. */
+static __always_inline u64 *room_in_ring(u32 cpu, u32 len, u64 *ret_mark)
+{
+	const u64 bytes = config.ring_bytes;
+	u32 zero = 0, at = cpu;
+	void *ring;
+	u8 *r;
+
+	if (at >= config.nrings)
+		at %= config.nrings ? config.nrings : 1;
+	ring = bpf_map_lookup_elem(&rings, &at);
+	r = ring ? bpf_map_lookup_elem(ring, &zero) : NULL;
+	if (!r)
+		return NULL;
+	for (u32 i = 0; i < ROOM_TRIES; i++) {
+		struct scope_ring_reader *reader = (void *)r;
+		struct scope_ring_writer *writer = (void *)(r + SCOPE_RING_PAGE);
+		u64 from = *(volatile u64 *)&writer->produced;
+		u64 used = from - *(volatile u64 *)&reader->consumed;
+
+		if (used > bytes || used + SCOPE_RING_ROOM(len) > bytes)
+			return NULL;
+		if (__sync_val_compare_and_swap(&writer->produced, from,
+						from + SCOPE_RING_ROOM(len)) !=
+		    from)
+			continue;
+		*ret_mark = SCOPE_RING_MARK(len, from, reader->key);
+		return (u64 *)(r + SCOPE_RING_DATA + (from & (bytes - 8)));
+	}
+	return NULL;
+}
+
+/* The record is whole. x86 lets nobody see stores in another order; a locked
+ * one would wait until all are done. */
+static __always_inline void commit(u64 *to, u64 mark)
+{
+#if defined(__TARGET_ARCH_x86)
+	barrier();
+	*(volatile u64 *)to = mark;
+#else
+	(void)__sync_lock_test_and_set(to, mark);
+#endif
+}
+
+static __always_inline void put_head(u64 *to, struct scratch *s)
+{
+	const u64 *from = (const u64 *)&s->rec;
+
+	for (u32 i = 0; i < REC_WORDS; i++)
+		to[1 + i] = from[i];
+}
+
+/* A record with words. Global, so that it is verified once. */
+__noinline int put_words(struct scratch *s)
+{
+	u32 cpu = bpf_get_smp_processor_id(), n;
+	u64 mark, *to, *words;
+
+	if (!s)
+		return 1;
+	n = (s->rec.len - SCOPE_REC_BYTES) / 8;
+	if (n > SCOPE_WORDS_MAX + SCOPE_SEGS_MAX)
+		return 1;
+	to = room_in_ring(cpu, SCOPE_REC_BYTES + 8 * n, &mark);
+	if (!to)
+		return 1;
+	put_head(to, s);
+	words = to + 1 + REC_WORDS;
+	if (n > FEW_WORDS) {
+		bpf_probe_read_kernel(words, 8 * n, s->words);
+	} else {
+		u32 rest = n & ~3u;
+
+		for (u32 i = 0; i + 4 <= FEW_WORDS && i + 4 <= n; i += 4) {
+			words[i] = s->words[i];
+			words[i + 1] = s->words[i + 1];
+			words[i + 2] = s->words[i + 2];
+			words[i + 3] = s->words[i + 3];
+		}
+		if (rest < n)
+			words[rest] = s->words[rest];
+		if (rest + 1 < n)
+			words[rest + 1] = s->words[rest + 1];
+		if (rest + 2 < n)
+			words[rest + 2] = s->words[rest + 2];
+	}
+	commit(to, mark);
+	return 0;
+}
+
 /* Into the ring of this CPU, or its perf buffer: which is known when the
  * program is loaded, so that no time is spent on it. Not 0: there was no room.
  */
 static __always_inline long put(struct scope_regs *ctx, struct scratch *s,
 				u32 cpu, u32 len)
 {
-	u32 at = cpu;
-	void *ring;
+	u64 mark, *to;
 
 	if (config.transport == SCOPE_TRANSPORT_PERF)
 		return bpf_perf_event_output(ctx, &perf_buffers,
 					     BPF_F_CURRENT_CPU, &s->rec, len);
-	if (at >= config.nrings)
-		at %= config.nrings ? config.nrings : 1;
-	ring = bpf_map_lookup_elem(&rings, &at);
-	return !ring ||
-	       bpf_ringbuf_output(ring, &s->rec, len, BPF_RB_NO_WAKEUP);
+	if (len > SCOPE_REC_BYTES)
+		return put_words(s);
+	to = room_in_ring(cpu, SCOPE_REC_BYTES, &mark);
+	if (!to)
+		return 1;
+	put_head(to, s);
+	commit(to, mark);
+	return 0;
 }
 
 static __always_inline void finish(struct scope_regs *ctx, struct scratch *s)

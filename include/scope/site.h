@@ -207,7 +207,7 @@ enum scope_group {
 /* How records get from the programs to the collector. */
 enum scope_transport {
 	SCOPE_TRANSPORT_AUTO, /* rings where the kernel has them */
-	SCOPE_TRANSPORT_RING, /* BPF ring buffers: Linux 5.8 */
+	SCOPE_TRANSPORT_RING, /* scope/ring.h: Linux 5.5 */
 	SCOPE_TRANSPORT_PERF, /* a perf buffer for each CPU */
 };
 
@@ -217,6 +217,7 @@ struct scope_bpf_config {
 	__u64 kinds;	  /* kinds that were asked for: bit = enum scope_kind */
 	__u32 term_words; /* budget of one event's terms; 0: no contents */
 	__u32 nrings;	  /* rings in use; a CPU writes to ring cpu % nrings */
+	__u64 ring_bytes; /* of each; chosen by who loads */
 	__u32 filter;	  /* 1: only processes in the set */
 	__u32 transport;  /* enum scope_transport; chosen by who loads */
 	__u32 samples;	  /* 1: scope_bpf_control.keep says what is kept */

@@ -71,8 +71,10 @@ struct scope_loaded {
 	bool multi; /* multi-uprobe links */
 	enum scope_transport transport; /* RING or PERF */
 	int counters, control; /* maps, owned by the caller */
-	/* RING: the same, as many as were asked for */
+	/* RING: the same, as many as were asked for, and the bytes of each,
+	 * which older kernels allow less of */
 	int rings[SCOPE_RINGS_MAX];
+	size_t ring_bytes;
 };
 /* m: all but its head. -EPERM, -ENOTSUP with words. */
 int scope_attacher_load(struct scope_attacher *a, unsigned slot,
@@ -82,7 +84,11 @@ int scope_attacher_load(struct scope_attacher *a, unsigned slot,
  * Once after each load. */
 int scope_attacher_perf(struct scope_attacher *a, unsigned slot, unsigned ncpus,
 			int *ret_fds, struct scope_err *err);
-/* Whether this kernel has BPF ring buffers; needs the rights to ask it. */
+/* A ring of so many bytes (scope/ring.h), for a map `rings`, whose inner map it
+ * is to be before the programs are loaded. Its descriptor; -E2BIG: the kernel
+ * takes no such size. */
+int scope_ring_make(uint32_t bytes);
+/* Whether this kernel has what rings are made of; needs the rights to ask. */
 bool scope_load_has_rings(void);
 /* m: all but its head. On failure *ret_site is the site that was refused. */
 int scope_attacher_attach(struct scope_attacher *a, unsigned slot,

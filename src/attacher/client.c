@@ -322,6 +322,7 @@ int scope_attacher_load(struct scope_attacher *a, unsigned slot,
 		ret_loaded->counters = reply->fds[0];
 		ret_loaded->control = reply->fds[1];
 		ret_loaded->transport = (enum scope_transport)reply->head.v[2];
+		ret_loaded->ring_bytes = reply->head.v[3];
 		if (ret_loaded->transport == SCOPE_TRANSPORT_RING)
 			memcpy(ret_loaded->rings, reply->fds + 2,
 			       m->nrings * sizeof(int));

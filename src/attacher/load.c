@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "attacher/attacher.h"
 #include "attacher/bpf_log.h"
@@ -39,13 +40,24 @@ static int fail_load(int r, struct scope_err *err)
 			  strerror(-r), scope_bpf_log_last());
 }
 
+int scope_ring_make(uint32_t bytes)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "scope_ring", sizeof(__u32),
+				SCOPE_RING_VALUE(bytes), 1, &opts);
+
+	return fd < 0 ? -errno : fd;
+}
+
 bool scope_load_has_rings(void)
 {
 	const char *env = getenv("SCOPE_BPF_RINGS");
+	scope_autoclose int fd = -1;
 
 	if (env && !strcmp(env, "none"))
 		return false;
-	return libbpf_probe_bpf_map_type(BPF_MAP_TYPE_RINGBUF, NULL) != 0;
+	fd = scope_ring_make(SCOPE_RING_BYTES_MIN);
+	return fd >= 0;
 }
 
 static int choose_transport(struct scope_node *n,
@@ -57,8 +69,9 @@ static int choose_transport(struct scope_node *n,
 
 	if (m->transport == SCOPE_TRANSPORT_RING && !has_rings)
 		return scope_fail(err, -ENOTSUP,
-				  "this kernel has no BPF ring buffers, which "
-				  "came with 5.8; use --transport perf");
+				  "this kernel has no BPF arrays that can be "
+				  "mapped, which came with 5.5; use --transport "
+				  "perf");
 	n->transport = m->transport != SCOPE_TRANSPORT_AUTO ? m->transport :
 		       has_rings ? SCOPE_TRANSPORT_RING :
 				   SCOPE_TRANSPORT_PERF;
@@ -79,6 +92,7 @@ static int configure(struct scope_node *n, const struct scope_msg_load *m,
 				  "the embedded BPF object has no configuration");
 	memcpy(c, &m->config, sizeof(m->config));
 	c->transport = n->transport;
+	c->ring_bytes = n->ring_bytes;
 	return 0;
 }
 
@@ -125,27 +139,50 @@ static int reply_map(struct scope_node *n, const char *name,
 	return 0;
 }
 
+/* Before the programs are loaded, which are made for rings of that size. Before
+ * Linux 6.2 an element has 4 MB at most. */
 static int make_rings(struct scope_node *n, const struct scope_msg_load *m,
-		      struct scope_reply *reply, struct scope_err *err)
+		      struct scope_err *err)
+{
+	struct bpf_map *outer = bpf_object__find_map_by_name(n->obj, "rings");
+	uint32_t bytes = (uint32_t)m->ring_bytes;
+
+	while (n->nrings < m->nrings) {
+		int fd = scope_ring_make(bytes);
+
+		if (fd == -E2BIG && n->nrings == 0 &&
+		    bytes > SCOPE_RING_BYTES_MIN) {
+			bytes /= 2;
+			continue;
+		}
+		if (fd < 0)
+			return scope_fail(err, fd,
+					  "cannot make a ring of %u bytes: "
+					  "%s; use a smaller --buffer",
+					  bytes, strerror(-fd));
+		n->rings[n->nrings++] = fd;
+	}
+	n->ring_bytes = bytes;
+	if (!outer || bpf_map__set_inner_map_fd(outer, n->rings[0]) < 0)
+		return scope_fail(err, -EINVAL,
+				  "the embedded BPF object has no map rings");
+	return 0;
+}
+
+/* Once they are loaded. */
+static int put_rings(struct scope_node *n, struct scope_reply *reply,
+		     struct scope_err *err)
 {
 	int outer = bpf_object__find_map_fd_by_name(n->obj, "rings");
 
-	for (uint32_t i = 0; i < m->nrings; i++) {
-		int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "scope_ring", 0,
-					0, (uint32_t)m->ring_bytes, NULL);
-
-		if (fd < 0)
+	for (uint32_t i = 0; i < n->nrings; i++)
+		if (bpf_map_update_elem(outer, &i, &n->rings[i], BPF_ANY) < 0)
 			return scope_fail(err, -errno,
-					  "cannot make a ring buffer of %llu "
-					  "bytes: %s; use a smaller --buffer",
-					  (unsigned long long)m->ring_bytes,
+					  "cannot set up a ring: %s",
 					  strerror(errno));
-		scope_reply_fd(reply, fd);
-		if (bpf_map_update_elem(outer, &i, &fd, BPF_ANY) < 0)
-			return scope_fail(err, -errno,
-					  "cannot set up a ring buffer: %s",
-					  strerror(errno));
-	}
+	for (uint32_t i = 0; i < n->nrings; i++)
+		scope_reply_fd(reply, n->rings[i]);
+	n->nrings = 0;
 	return 0;
 }
 
@@ -173,7 +210,9 @@ int scope_node_load(struct scope_node *n, const struct scope_msg_load *m,
 	map = bpf_object__find_map_by_name(n->obj, "counters");
 	if (map)
 		(void)bpf_map__set_max_entries(map, (uint32_t)ncpus);
-	r = configure(n, m, err);
+	r = n->transport == SCOPE_TRANSPORT_RING ? make_rings(n, m, err) : 0;
+	if (r == 0)
+		r = configure(n, m, err);
 	if (r == 0) {
 		r = bpf_object__load(n->obj);
 		r = r < 0 ? fail_load(r, err) : 0;
@@ -183,12 +222,13 @@ int scope_node_load(struct scope_node *n, const struct scope_msg_load *m,
 	if (r == 0)
 		r = reply_map(n, "control", reply, err);
 	if (r == 0 && n->transport == SCOPE_TRANSPORT_RING)
-		r = make_rings(n, m, reply, err);
+		r = put_rings(n, reply, err);
 	if (r < 0)
 		scope_node_unload(n);
 	reply->head.v[0] = (uint64_t)ncpus;
 	reply->head.v[1] = n->multi;
 	reply->head.v[2] = n->transport;
+	reply->head.v[3] = n->ring_bytes;
 	return r;
 }
 
@@ -370,4 +410,6 @@ void scope_node_unload(struct scope_node *n)
 	(void)scope_node_detach(n, SCOPE_GROUP_ALL);
 	bpf_object__close(n->obj);
 	n->obj = NULL;
+	while (n->nrings)
+		(void)close(n->rings[--n->nrings]);
 }

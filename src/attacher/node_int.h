@@ -22,6 +22,9 @@ struct scope_node {
 	struct bpf_object *obj; /* owned; NULL: nothing is loaded */
 	bool multi;
 	enum scope_transport transport; /* of obj */
+	uint32_t ring_bytes; /* of each, as it was made */
+	int rings[SCOPE_RINGS_MAX]; /* owned, while they are loaded */
+	uint32_t nrings;
 	unsigned nperf; /* CPUs whose perf events were asked for */
 	struct {
 		struct scope_link *link; /* owned */

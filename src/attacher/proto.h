@@ -17,8 +17,9 @@
  *   READ       scope_msg_read       bytes read, of all pieces in their order;
  *                                   they are in the shared memory
  *   LOAD       scope_msg_load       CPUs, 1: multi links, enum
- *                                   scope_transport; -; counters, control,
- *                                   and of RING nrings rings
+ *                                   scope_transport, bytes of a ring; -;
+ *                                   counters, control, and of RING nrings
+ *                                   rings
  *   PERF       scope_msg_perf       which of these CPUs are there, by bit; -;
  *                                   a perf event of each
  *   ATTACH     scope_msg_attach     on failure the site that was refused
@@ -43,6 +44,7 @@
 
 #include <stdint.h>
 
+#include "scope/ring.h"
 #include "scope/site.h"
 
 enum scope_op {
@@ -71,8 +73,6 @@ enum scope_op {
 #define SCOPE_WIRE_GROUPS_MAX 32
 #define SCOPE_COUNTS_MAX 256 /* as many as bpf/count.bpf.c has */
 #define SCOPE_PROG_NAME_MAX 32
-#define SCOPE_RING_BYTES_MIN (64u << 10)
-#define SCOPE_RING_BYTES_MAX (1u << 30)
 #define SCOPE_PERF_CPUS_MAX 64
 #define SCOPE_FDS_MAX (SCOPE_RINGS_MAX + 4)
 #define SCOPE_GROUP_ALL UINT32_MAX

@@ -14,6 +14,7 @@
 #include "probe/calibrate_int.h"
 #include "attacher/link.h"
 #include "attacher/attacher.h"
+#include "probe/rings.h"
 
 #define RING_BYTES (1u << 20) /* all records of a measurement fit */
 #define CALLS 192	      /* of one round */
@@ -22,14 +23,15 @@
 
 struct trial {
 	struct bpf_object *obj;
-	struct ring_buffer *reader;
+	int ring; /* owned; -1 */
+	struct scope_rings *reader; /* owned */
 	uint64_t records; /* as they should be */
 	scope_kindset kinds;
 	unsigned nwords;
 	bool is_multi;
 };
 
-static int on_record(void *arg, void *data, size_t len)
+static int on_record(void *arg, const void *data, size_t len)
 {
 	const struct scope_rec *rec = data;
 	struct trial *t = arg;
@@ -57,26 +59,32 @@ static int configure(struct trial *t, scope_kindset kinds, unsigned words)
 	c->kinds = kinds;
 	c->term_words = words;
 	c->nrings = 1;
+	c->ring_bytes = RING_BYTES;
 	return 0;
 }
 
+/* Before the programs are loaded. */
 static int make_ring(struct trial *t)
+{
+	struct bpf_map *outer = bpf_object__find_map_by_name(t->obj, "rings");
+
+	t->ring = scope_ring_make(RING_BYTES);
+	if (t->ring < 0)
+		return t->ring;
+	return outer ? bpf_map__set_inner_map_fd(outer, t->ring) : -EINVAL;
+}
+
+static int open_ring(struct trial *t)
 {
 	int outer = bpf_object__find_map_fd_by_name(t->obj, "rings");
 	int control = bpf_object__find_map_fd_by_name(t->obj, "control");
 	const struct scope_bpf_control always = { .until_ns = UINT64_MAX };
-	scope_autoclose int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF,
-						"scope_trial", 0, 0, RING_BYTES,
-						NULL);
 	__u32 zero = 0;
 
-	if (fd < 0)
-		return -errno;
-	if (bpf_map_update_elem(outer, &zero, &fd, BPF_ANY) < 0 ||
+	if (bpf_map_update_elem(outer, &zero, &t->ring, BPF_ANY) < 0 ||
 	    bpf_map_update_elem(control, &zero, &always, BPF_ANY) < 0)
 		return -errno;
-	t->reader = ring_buffer__new(fd, on_record, t, NULL);
-	return t->reader ? 0 : -errno;
+	return scope_rings_new(&t->ring, 1, RING_BYTES, &t->reader, NULL);
 }
 
 /* The object with those programs alone. */
@@ -97,6 +105,8 @@ static int load(struct trial *t, scope_kindset kinds, unsigned words,
 	if (!t->obj)
 		return -errno;
 	r = configure(t, kinds, words);
+	if (r == 0)
+		r = make_ring(t);
 	if (r < 0)
 		return r;
 	bpf_object__for_each_program(prog, t->obj) {
@@ -113,7 +123,7 @@ static int load(struct trial *t, scope_kindset kinds, unsigned words,
 		(void)bpf_map__set_max_entries(
 			map, (__u32)libbpf_num_possible_cpus());
 	r = bpf_object__load(t->obj);
-	return r < 0 ? r : make_ring(t);
+	return r < 0 ? r : open_ring(t);
 }
 
 static int attach(struct trial *t, struct scope_cal_child *child, unsigned fn,
@@ -138,7 +148,7 @@ static int measure(struct trial *t, struct scope_cal_child *child, unsigned fn,
 {
 	uint32_t ns = scope_cal_measure(child, fn, ROUND_NS, ROUNDS, CALLS);
 
-	(void)ring_buffer__consume(t->reader);
+	(void)scope_rings_drain(t->reader, on_record, t);
 	/* 16 to warm up, and at least as many in each round. */
 	if (!ns || t->records < 16 + ROUNDS * 16)
 		return -ENOTSUP;
@@ -148,7 +158,9 @@ static int measure(struct trial *t, struct scope_cal_child *child, unsigned fn,
 
 static void done(struct trial *t)
 {
-	ring_buffer__free(t->reader);
+	scope_rings_free(t->reader);
+	if (t->ring >= 0)
+		(void)close(t->ring);
 	bpf_object__close(t->obj);
 }
 
@@ -157,7 +169,7 @@ int scope_cal_send_ns(struct scope_cal_child *child, unsigned words,
 {
 	static const enum scope_prog progs[] = { SCOPE_PROG_SEND_TAIL };
 	struct scope_link *link = NULL;
-	struct trial t = { 0 };
+	struct trial t = { .ring = -1 };
 	int r = load(&t, SCOPE_KIND_BIT(SCOPE_KIND_MSG_SEND), words, progs, 1);
 
 	if (r == 0)
@@ -176,7 +188,7 @@ int scope_cal_gc_ns(struct scope_cal_child *child, uint32_t *ret_ns,
 	static const enum scope_prog progs[] = { SCOPE_PROG_CALL,
 						 SCOPE_PROG_RETURN };
 	struct scope_link *in = NULL, *out = NULL;
-	struct trial t = { 0 };
+	struct trial t = { .ring = -1 };
 	int r = load(&t, SCOPE_KIND_BIT(SCOPE_KIND_GC_END), 0, progs, 2);
 
 	if (r == 0)

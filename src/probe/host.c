@@ -2,7 +2,7 @@
 /*
  * Sources: capabilities(7), bpf(2), perf_event_open(2), proc(5), and the
  * kernel's Documentation/admin-guide/sysctl/{kernel,net}.rst, LSM/Yama.rst,
- * lockdown(7). First versions: ring buffers and CAP_BPF 5.8, memory of maps by
+ * lockdown(7). First versions: arrays to map 5.5, CAP_BPF 5.8, memory of maps by
  * control group 5.11, bpf_loop 5.17, multi-uprobe links that know processes
  * 6.10, semaphores of USDT 4.20.
  */
@@ -329,9 +329,9 @@ static void look_at_bpf(struct looking *l)
 		scope_check_fix(c, "kernel 6.10 or later (and no "
 				   "SCOPE_BPF_LINKS=perf)");
 	r = tries ? scope_load_has_rings() : -1;
-	by_trying(l, "ring_buffer", "BPF ring buffers", false, r, VERSION(5, 8),
-		  "kernel 5.8 or later");
-	has_rings = r < 0 ? l->version >= VERSION(5, 8) : r > 0;
+	by_trying(l, "ring_buffer", "BPF arrays to map", false, r, VERSION(5, 5),
+		  "kernel 5.5 or later");
+	has_rings = r < 0 ? l->version >= VERSION(5, 5) : r > 0;
 	by_trying(l, "perf_buffer", "perf event buffers", false,
 		  tries ? libbpf_probe_bpf_map_type(
 				  BPF_MAP_TYPE_PERF_EVENT_ARRAY, NULL) :
@@ -340,10 +340,10 @@ static void look_at_bpf(struct looking *l)
 	c = scope_check_add(l->c, "transport", "way of events", false,
 			    SCOPE_STATE_INFO);
 	scope_check_say(c, has_rings ?
-				   "ring: BPF ring buffers, as the kernel has "
-				   "them; perf with --transport perf" :
+				   "ring: rings in BPF arrays, as the kernel "
+				   "has them; perf with --transport perf" :
 				   "perf: a perf buffer for each CPU, as the "
-				   "kernel has no BPF ring buffers");
+				   "kernel has no BPF arrays to map");
 	by_trying(l, "bpf_loop", "bpf_loop helper", true,
 		  tries ? libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE,
 						  BPF_FUNC_loop, NULL) :

@@ -189,8 +189,8 @@ static int map_buffers(struct scope_probe *p, struct scope_err *err)
 {
 	if (is_perf(p))
 		return map_perf(p, err);
-	return scope_rings_new(p->loaded.rings, p->nrings, p->ring_bytes,
-			       &p->rings, err);
+	return scope_rings_new(p->loaded.rings, p->nrings,
+			       p->loaded.ring_bytes, &p->rings, err);
 }
 
 static int fail_attach(struct scope_err *err, int r, pid_t pid,
@@ -528,7 +528,7 @@ enum scope_transport scope_probe_transport(const struct scope_probe *p,
 {
 	*ret_buffers = p->perf ? scope_perf_rings_count(p->perf) : p->nrings;
 	*ret_why = p->opts.transport != SCOPE_TRANSPORT_AUTO ? "asked for" :
-		   is_perf(p) ? "this kernel has no BPF ring buffers" :
+		   is_perf(p) ? "this kernel has no BPF arrays to map" :
 				"the kernel has them";
 	return p->loaded.transport;
 }

@@ -1,24 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 #include "probe/rings.h"
 
-#include <linux/bpf.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 
-#include "attacher/proto.h"
+#include "base/time.h"
+#include "scope/ring.h"
+#include "scope/site.h"
 
 struct ring {
-	unsigned long *consumed; /* mapped: our page */
-	const unsigned long *produced; /* mapped: the kernel's pages */
+	uint64_t *consumed; /* mapped: scope_ring_reader */
+	const uint64_t *produced; /* mapped: what the programs write */
 	const uint8_t *data;
+	uint64_t key;
 };
 
 struct scope_rings {
 	struct ring ring[SCOPE_RINGS_MAX];
 	unsigned n;
-	size_t page, bytes;
+	size_t bytes;
 };
+
+/* What the programs write. */
+static size_t written_bytes(const struct scope_rings *r)
+{
+	return SCOPE_RING_VALUE(r->bytes) - SCOPE_RING_PAGE;
+}
 
 unsigned scope_rings_plan(unsigned ncpus, size_t total, size_t *ret_bytes)
 {
@@ -40,27 +49,35 @@ void scope_rings_free(struct scope_rings *r)
 		return;
 	for (unsigned i = 0; i < r->n; i++) {
 		if (r->ring[i].consumed)
-			(void)munmap(r->ring[i].consumed, r->page);
+			(void)munmap(r->ring[i].consumed, SCOPE_RING_PAGE);
 		if (r->ring[i].produced)
 			(void)munmap((void *)(uintptr_t)r->ring[i].produced,
-				     r->page + 2 * r->bytes);
+				     written_bytes(r));
 	}
 	free(r);
 }
 
 static int map(struct scope_rings *r, int fd, struct ring *ring)
 {
-	void *m = mmap(NULL, r->page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	struct scope_ring_reader *reader;
+	void *m = mmap(NULL, SCOPE_RING_PAGE, PROT_READ | PROT_WRITE,
+		       MAP_SHARED, fd, 0);
 
 	if (m == MAP_FAILED)
 		return -errno;
 	ring->consumed = m;
-	m = mmap(NULL, r->page + 2 * r->bytes, PROT_READ, MAP_SHARED, fd,
-		 (off_t)r->page);
+	reader = m;
+	/* Guessing it would take a process that is watched 2^32 tries. */
+	if (getrandom(&reader->key, sizeof(reader->key), GRND_NONBLOCK) !=
+	    sizeof(reader->key))
+		reader->key = scope_now_ns();
+	ring->key = reader->key;
+	m = mmap(NULL, written_bytes(r), PROT_READ, MAP_SHARED, fd,
+		 SCOPE_RING_PAGE);
 	if (m == MAP_FAILED)
 		return -errno;
 	ring->produced = m;
-	ring->data = (const uint8_t *)m + r->page;
+	ring->data = (const uint8_t *)m + SCOPE_RING_PAGE;
 	return 0;
 }
 
@@ -71,7 +88,6 @@ int scope_rings_new(const int *fds, unsigned n, size_t bytes,
 
 	if (!r)
 		return scope_fail(err, -ENOMEM, "out of memory");
-	r->page = (size_t)sysconf(_SC_PAGESIZE);
 	r->bytes = bytes;
 	while (r->n < n) {
 		int rc = map(r, fds[r->n], &r->ring[r->n]);
@@ -79,7 +95,7 @@ int scope_rings_new(const int *fds, unsigned n, size_t bytes,
 		r->n++;
 		if (rc < 0)
 			return scope_fail(err, rc,
-					  "cannot map a ring buffer of %zu "
+					  "cannot map a ring of %zu "
 					  "bytes: %s; use a smaller --buffer",
 					  bytes, strerror(-rc));
 	}
@@ -87,27 +103,36 @@ int scope_rings_new(const int *fds, unsigned n, size_t bytes,
 	return 0;
 }
 
+/* Bytes of the record whose head that is; 0: it is still being written. */
+static size_t length(const struct ring *ring, uint64_t at, uint64_t mark)
+{
+	const uint32_t len = (uint32_t)mark;
+
+	return mark == SCOPE_RING_MARK(len, at, ring->key) &&
+			       len >= SCOPE_REC_BYTES && len <= SCOPE_REC_MAX ?
+		       len :
+		       0;
+}
+
 static int drain(struct scope_rings *r, struct ring *ring,
 		 int (*fn)(void *arg, const void *data, size_t len), void *arg)
 {
-	unsigned long at = __atomic_load_n(ring->consumed, __ATOMIC_RELAXED);
-	unsigned long end;
+	uint64_t at = __atomic_load_n(ring->consumed, __ATOMIC_RELAXED), end;
 
 	do {
 		end = __atomic_load_n(ring->produced, __ATOMIC_ACQUIRE);
 		while (at < end) {
 			const uint8_t *head = ring->data + (at & (r->bytes - 1));
-			uint32_t len = __atomic_load_n((const uint32_t *)head,
-						       __ATOMIC_ACQUIRE);
-			size_t n = len & ~(BPF_RINGBUF_BUSY_BIT |
-					   BPF_RINGBUF_DISCARD_BIT);
-			int rc = 0;
+			size_t len = length(
+				ring, at,
+				__atomic_load_n((const uint64_t *)head,
+						__ATOMIC_ACQUIRE));
+			int rc;
 
-			if (len & BPF_RINGBUF_BUSY_BIT)
-				return 0; /* being written: the next time */
-			if (!(len & BPF_RINGBUF_DISCARD_BIT))
-				rc = fn(arg, head + BPF_RINGBUF_HDR_SZ, n);
-			at += (n + BPF_RINGBUF_HDR_SZ + 7) & ~7ul;
+			if (!len)
+				return 0; /* the next time */
+			rc = fn(arg, head + SCOPE_RING_HEAD, len);
+			at += SCOPE_RING_ROOM(len);
 			__atomic_store_n(ring->consumed, at, __ATOMIC_RELEASE);
 			if (rc < 0)
 				return rc;

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rings: reading the kernel's BPF ring buffers through their mappings alone, so
- * that who reads them needs no right to the bpf() call.
+ * rings: reading the programs' rings through their mappings alone, so that who
+ * reads them needs no right to the bpf() call.
  *
  * Errors:  those of mmap, with words in err.
  * Memory:  a record is borrowed until the callback returns.
  * Threads: one drains.
- * Source:  kernel/bpf/ringbuf.c: a page with the consumer's position, one with
- *          the producer's, then the data, mapped twice in a row so that no
- *          record is cut. A record is 8 bytes of head, of which the first four
- *          are its length and two bits, and its bytes, to a multiple of 8.
+ * Format:  scope/ring.h
  */
 #ifndef SCOPE_PROBE_RINGS_H
 #define SCOPE_PROBE_RINGS_H
@@ -26,7 +23,8 @@ struct scope_rings;
  * ring, of the least size, there always is. */
 unsigned scope_rings_plan(unsigned ncpus, size_t total, size_t *ret_bytes);
 
-/* fds: n ring buffers of `bytes` each; they may be closed afterwards. */
+/* fds: n rings of `bytes` each, to which nothing has been written; they may be
+ * closed afterwards. */
 int scope_rings_new(const int *fds, unsigned n, size_t bytes,
 		    struct scope_rings **ret_rings, struct scope_err *err);
 void scope_rings_free(struct scope_rings *r);

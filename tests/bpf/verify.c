@@ -18,6 +18,7 @@
 #include "beam/layout.h"
 #include "probe/catalogue.h"
 #include "probe/probe.h"
+#include "scope/ring.h"
 
 #define PROGS_MAX 32
 
@@ -71,6 +72,7 @@ static unsigned load_one(const char *name, unsigned otp, const struct way *way)
 	c->kinds = ~0ull;
 	c->term_words = SCOPE_TERM_WORDS_MAX;
 	c->nrings = 2;
+	c->ring_bytes = SCOPE_RING_BYTES_MIN; /* as the map is without more */
 	c->jit_descriptor = 4096;
 	c->filter = way->filter;
 	c->transport = way->transport;

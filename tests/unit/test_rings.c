@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* How many buffers there are, and what is read of perf buffers: pages in memory
- * stand for the kernel's. */
+/* How many buffers there are, and what is read of rings and of perf buffers:
+ * pages in memory stand for the kernel's. */
 #include <errno.h>
 #include <linux/perf_event.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 #include "probe/perf_rings.h"
 #include "probe/rings.h"
 #include "scope/event.h"
+#include "scope/ring.h"
 
 #define BYTES 65536u
 #define CPUS 3 /* of which the second has none */
@@ -259,15 +261,204 @@ static void what_is_no_record_is_not_believed(void **state)
 	assert_int_equal(ngot, 0);
 }
 
+/* -- rings ------------------------------------------------------------------------ */
+
+static struct {
+	int fd;
+	uint8_t *mem; /* as the programs see it */
+	struct scope_rings *rings;
+} own[2];
+
+static int setup_rings(void **state)
+{
+	int fd[2];
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		const size_t size = SCOPE_RING_VALUE(BYTES);
+
+		fd[i] = own[i].fd = memfd_create("ring", MFD_CLOEXEC);
+		if (fd[i] < 0 || ftruncate(fd[i], (off_t)size) < 0)
+			return -1;
+		own[i].mem = mmap(NULL, size, PROT_READ | PROT_WRITE,
+				  MAP_SHARED, fd[i], 0);
+		if (own[i].mem == MAP_FAILED)
+			return -1;
+	}
+	ngot = 0;
+	ends_after = SIZE_MAX;
+	return scope_rings_new(fd, 2, BYTES, &own[0].rings, NULL);
+}
+
+static int teardown_rings(void **state)
+{
+	(void)state;
+	scope_rings_free(own[0].rings);
+	for (unsigned i = 0; i < 2; i++) {
+		(void)munmap(own[i].mem, SCOPE_RING_VALUE(BYTES));
+		(void)close(own[i].fd);
+	}
+	return 0;
+}
+
+static uint64_t *word_of(unsigned ring, size_t at)
+{
+	return (uint64_t *)(void *)(own[ring].mem + at);
+}
+
+/* As room_in_ring() and what follows it do (bpf/lib/emit.bpf.h), up to the
+ * mark, which it returns with its place; 0: there is no room. */
+static uint64_t begin_own(unsigned ring, uint32_t seq, uint32_t words,
+			  uint64_t **ret_to)
+{
+	const struct scope_ring_reader *reader = (void *)own[ring].mem;
+	struct scope_ring_writer *writer =
+		(void *)(own[ring].mem + SCOPE_RING_PAGE);
+	const uint32_t len = SCOPE_REC_BYTES + 8 * words;
+	const uint64_t at = writer->produced;
+	struct scope_rec rec = { .len = len,
+				 .nwords = (uint16_t)words,
+				 .tid = seq };
+	uint64_t *to = word_of(ring, SCOPE_RING_DATA + (at & (BYTES - 1)));
+
+	if (at - reader->consumed + SCOPE_RING_ROOM(len) > BYTES)
+		return 0;
+	writer->produced = at + SCOPE_RING_ROOM(len);
+	memcpy(to + 1, &rec, sizeof(rec));
+	for (uint32_t i = 0; i < words; i++)
+		to[1 + SCOPE_REC_BYTES / 8 + i] = seq + i;
+	*ret_to = to;
+	return SCOPE_RING_MARK(len, at, reader->key);
+}
+
+static bool put_own(unsigned ring, uint32_t seq, uint32_t words)
+{
+	uint64_t *to, mark = begin_own(ring, seq, words, &to);
+
+	if (mark)
+		*to = mark;
+	return mark != 0;
+}
+
+static int drain_own(void)
+{
+	return scope_rings_drain(own[0].rings, take, NULL);
+}
+
+static void records_come_ring_by_ring(void **state)
+{
+	(void)state;
+	assert_int_equal(drain_own(), 0);
+	assert_int_equal(ngot, 0);
+	assert_true(put_own(1, 7, 0) && put_own(0, 1, 3) &&
+		    put_own(0, 2, SCOPE_WORDS_MAX + SCOPE_SEGS_MAX));
+	assert_int_equal(drain_own(), 0);
+	assert_int_equal(ngot, 3);
+	assert_int_equal(got[0], 1);
+	assert_int_equal(got[1], 2);
+	assert_int_equal(got[2], 7);
+	assert_int_equal(*word_of(0, 0), *word_of(0, SCOPE_RING_PAGE));
+	assert_int_equal(drain_own(), 0);
+	assert_int_equal(ngot, 3);
+}
+
+/* All begin at every place of the ring, and end behind it. */
+static void no_record_is_cut(void **state)
+{
+	uint32_t seq = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 400; i++) {
+		size_t before = ngot = 0;
+
+		while (put_own(0, seq + (uint32_t)before,
+			       i % 9 ? (i * 7 + (uint32_t)before) % 200 : 1280))
+			before++;
+		assert_true(before >= 5);
+		assert_int_equal(drain_own(), 0);
+		assert_int_equal(ngot, before);
+		for (size_t k = 0; k < ngot; k++)
+			assert_int_equal(got[k], seq + k);
+		seq += (uint32_t)before;
+	}
+}
+
+/* Of two that write at once the second may be done first. */
+static void what_is_being_written_is_waited_for(void **state)
+{
+	uint64_t *to, mark = begin_own(0, 1, 4, &to);
+
+	(void)state;
+	assert_true(put_own(0, 2, 0));
+	assert_int_equal(drain_own(), 0);
+	assert_int_equal(ngot, 0);
+	*to = mark;
+	assert_int_equal(drain_own(), 0);
+	assert_int_equal(ngot, 2);
+	assert_int_equal(got[0], 1);
+	assert_int_equal(got[1], 2);
+}
+
+/* What is left of an earlier lap is no mark: not the mark of then, nor words
+ * that a node chose without the key; nor is one with a length that none has. */
+static void what_was_there_is_no_record(void **state)
+{
+	const uint64_t key = ((struct scope_ring_reader *)own[0].mem)->key;
+	uint64_t *to, mark, at;
+
+	(void)state;
+	/* Some laps: the same places again. */
+	for (unsigned i = 0; i < 1000; i++) {
+		assert_true(put_own(0, i, 20));
+		assert_int_equal(drain_own(), 0);
+	}
+	at = *word_of(0, SCOPE_RING_PAGE);
+	mark = begin_own(0, 9, 20, &to);
+	ngot = 0;
+	for (unsigned i = 0; i < 5; i++) {
+		const uint64_t wrong[] = {
+			SCOPE_RING_MARK(SCOPE_REC_BYTES + 160, at - BYTES, key),
+			SCOPE_RING_MARK(SCOPE_REC_BYTES + 160, at, key ^ 1),
+			SCOPE_RING_MARK(SCOPE_REC_BYTES - 8, at, key),
+			SCOPE_RING_MARK(SCOPE_REC_MAX + 8, at, key),
+			0,
+		};
+
+		*to = wrong[i];
+		assert_int_equal(drain_own(), 0);
+		assert_int_equal(ngot, 0);
+	}
+	*to = mark;
+	assert_int_equal(drain_own(), 0);
+	assert_int_equal(ngot, 1);
+}
+
+static void it_stops_there_too(void **state)
+{
+	(void)state;
+	assert_true(put_own(0, 1, 1) && put_own(0, 2, 1) && put_own(1, 3, 1));
+	ends_after = 1;
+	assert_int_equal(drain_own(), -EAGAIN);
+	assert_int_equal(ngot, 1);
+	ends_after = SIZE_MAX;
+	assert_int_equal(drain_own(), 0);
+	assert_int_equal(ngot, 3);
+	assert_int_equal(got[2], 3);
+}
+
 static void what_cannot_be_mapped_is_said(void **state)
 {
 	struct scope_perf_rings *none = NULL;
+	struct scope_rings *no_rings = NULL;
 	struct scope_err err = { 0 };
 	int pipes[2];
 
 	(void)state;
 	assert_int_equal(pipe(pipes), 0);
 	assert_true(scope_perf_rings_new(pipes, 1, BYTES, &none, &err) < 0);
+	assert_non_null(strstr(err.text, "--buffer"));
+	err = (struct scope_err){ 0 };
+	assert_true(scope_rings_new(pipes, 1, BYTES, &no_rings, &err) < 0);
 	assert_non_null(strstr(err.text, "--buffer"));
 	(void)close(pipes[0]);
 	(void)close(pipes[1]);
@@ -276,6 +467,7 @@ static void what_cannot_be_mapped_is_said(void **state)
 int main(void)
 {
 #define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+#define R(t) cmocka_unit_test_setup_teardown(t, setup_rings, teardown_rings)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rings_are_as_many_as_cpus),
 		cmocka_unit_test(perf_buffers_are_one_each),
@@ -284,6 +476,11 @@ int main(void)
 		T(it_stops_where_it_is_told),
 		T(others_are_left_out),
 		T(what_is_no_record_is_not_believed),
+		R(records_come_ring_by_ring),
+		R(no_record_is_cut),
+		R(what_is_being_written_is_waited_for),
+		R(what_was_there_is_no_record),
+		R(it_stops_there_too),
 		cmocka_unit_test(what_cannot_be_mapped_is_said),
 	};
 
