@@ -184,6 +184,34 @@ static void start_known(struct scope_snap_batch *b, size_t i)
 		scope_snap_push(b, it);
 }
 
+/* A message takes one step and one more for what is attached, of often one
+ * fragment; an entry off the heap two for three words. What is in dictionaries,
+ * links and monitors add theirs as they are found. */
+static void set_limit(struct scope_snap_batch *b, size_t i)
+{
+	const struct scope_layout *l = b->l;
+	const uint8_t *bytes = b->bytes + i * l->p_size;
+	uint64_t most = SCOPE_SNAP_STEPS_ANY + b->p[i].total_heap_words;
+	uint64_t queued = scope_snap_u64(bytes, l->p_sig_qs + l->sq_len);
+
+	if (l->si_len != SCOPE_NO)
+		queued += scope_snap_u64(bytes, l->p_sig_inq + l->si_len);
+	else
+		queued += scope_snap_u64(bytes, l->p_sig_qs + l->sq_behind) +
+			  scope_snap_u64(bytes, l->p_sig_inq + l->si_behind);
+	/* Not all are counted there while there are signals among them, or in
+	 * buffers. */
+	if (queued > b->max_messages ||
+	    scope_snap_u64(bytes, l->p_sig_qs + l->sq_nmsigs) ||
+	    scope_snap_u64(bytes, l->p_sig_inq + l->si_nmsigs) ||
+	    (l->p_sig_inq_buffers != SCOPE_NO &&
+	     scope_snap_u64(bytes, l->p_sig_inq_buffers)))
+		queued = b->max_messages;
+	most += 8 * queued;
+	b->w[i].most = most > SCOPE_SNAP_ENTRIES ? SCOPE_SNAP_ENTRIES :
+						   (uint32_t)most;
+}
+
 static void start(struct scope_snap_batch *b, size_t i)
 {
 	const uint32_t dict = SCOPE_SNAP_INITIAL | SCOPE_SNAP_LABEL |
@@ -191,6 +219,7 @@ static void start(struct scope_snap_batch *b, size_t i)
 
 	memset(&b->w[i], 0, sizeof(b->w[i]));
 	fill(b, i);
+	set_limit(b, i);
 	start_known(b, i);
 	scope_snap_start_queue(b, i);
 	/* What it had is being taken apart. */
@@ -455,7 +484,6 @@ int scope_snap_batch_run(struct scope_snap_batch *b)
 	size_t todo = b->n;
 	int r = 0;
 
-	b->steps = 0;
 	memset(b->todo, 1, b->n * sizeof(*b->todo));
 	for (int k = 0; r == 0 && todo && k < TRIES; k++) {
 		r = one_try(b);

@@ -125,6 +125,7 @@ void scope_snap_dict(struct scope_snap_batch *b,
 	if (!p->sensitive)
 		p->dictionary_entries = scope_snap_u32(bytes, l->pd_elements);
 	b->w[it->proc].other += l->pd_bytes + 8ull * slots - 8;
+	scope_snap_allow(b, it->proc, 2 * slots);
 	for (unsigned k = 0; k < SCOPE_SNAP_KEYS; k++) {
 		int64_t ix = slot_of(mask, used, b->keys[k]);
 

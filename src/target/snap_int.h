@@ -12,6 +12,8 @@
 #define SCOPE_SNAP_BATCH 256u
 /* Slots of a dictionary that are read with its head. */
 #define SCOPE_SNAP_SLOTS 16u
+/* Steps that any process may take. */
+#define SCOPE_SNAP_STEPS_ANY 256u
 /* Bytes of the longest thing that is read at once. */
 #define SCOPE_SNAP_PIECE 192u
 
@@ -42,11 +44,13 @@ enum scope_snap_step {
 	SCOPE_SNAP_AT_MONITOR_DATA,
 	SCOPE_SNAP_AT_NODE,
 	SCOPE_SNAP_AT_MESSAGE,
+	SCOPE_SNAP_AT_MESSAGE_REF,
 	SCOPE_SNAP_AT_FRAGMENT,
 	SCOPE_SNAP_AT_MBUF,
 	SCOPE_SNAP_AT_EXTERNAL,
 	SCOPE_SNAP_AT_EXTERNAL_SIZE,
 	SCOPE_SNAP_AT_OFF_HEAP,
+	SCOPE_SNAP_AT_OFF_HEAP_HEAD,
 	SCOPE_SNAP_AT_BINARY,
 	SCOPE_SNAP_AT_PSD,
 	SCOPE_SNAP_AT_SAVED_CALLS,
@@ -58,7 +62,7 @@ enum scope_snap_step {
 
 struct scope_snap_item {
 	uint64_t addr;
-	uint64_t x; /* the step's own */
+	uint64_t x, y; /* the step's own */
 	uint32_t lacks; /* what is missing when it can't be read */
 	uint16_t proc;	/* of the batch */
 	uint8_t step;
@@ -90,6 +94,7 @@ struct scope_snap_work {
 	uint64_t queued;   /* bytes of messages and markers */
 	uint64_t other;	   /* bytes of links, monitors, and the rest */
 	uint32_t pushed;   /* steps so far */
+	uint32_t most;	   /* of them: what it has can't take more */
 	uint32_t messages; /* looked at */
 	bool on_heap;	   /* messages are part of the heap */
 };
@@ -116,7 +121,7 @@ struct scope_snap_batch {
 
 	struct scope_snap_item *items; /* owned: a stack */
 	size_t nitems, items_cap;
-	uint64_t steps, all_steps; /* of this batch; of all */
+	uint64_t steps; /* so far, of all */
 	struct scope_snap_found *found; /* owned */
 	size_t nfound, found_cap;
 	struct scope_snap_bin *bins; /* owned */
@@ -166,8 +171,17 @@ scope_snap_handler scope_snap_link, scope_snap_link_data, scope_snap_monitor;
 scope_snap_handler scope_snap_monitor_data, scope_snap_node;
 scope_snap_handler scope_snap_message, scope_snap_fragment, scope_snap_mbuf;
 scope_snap_handler scope_snap_external, scope_snap_external_size;
+scope_snap_handler scope_snap_message_ref;
 scope_snap_handler scope_snap_off_heap, scope_snap_binary;
 scope_snap_handler scope_snap_buffer, scope_snap_signal_ptr, scope_snap_signal;
+
+/* So many more steps, as what was found may take. */
+static inline void scope_snap_allow(struct scope_snap_batch *b, size_t i,
+				    uint32_t n)
+{
+	if (b->w[i].most < 8 * SCOPE_SNAP_ENTRIES && n < SCOPE_SNAP_ENTRIES)
+		b->w[i].most += n;
+}
 
 /* What to begin with of one process; bytes: its struct. */
 void scope_snap_start_dict(struct scope_snap_batch *b, size_t i);

@@ -13,6 +13,10 @@
 #define MON_TIME_OFFSET 2
 #define MON_DIST_PROC 3
 
+/* ErtsMonLnkTreeNode, ErtsMonLnkListNode of erl_monitor_link.h, OTP 23 to 29. */
+#define TREE_PARENT 0
+#define LIST_PREV 8
+
 static uint32_t flags_of(const struct scope_layout *l, const uint8_t *node)
 {
 	uint16_t v;
@@ -56,10 +60,28 @@ static void children(struct scope_snap_batch *b,
 {
 	struct scope_snap_item next = *it;
 
+	scope_snap_allow(b, it->proc, 5);
+	next.x = it->addr;
 	next.addr = scope_snap_u64(node, b->l->ml_left);
 	scope_snap_push(b, next);
 	next.addr = scope_snap_u64(node, b->l->ml_right);
 	scope_snap_push(b, next);
+}
+
+/*
+ * Of a process that ended meanwhile the memory may be another's, and lead
+ * anywhere, or round in circles. A node of a tree says what is above it, one of
+ * a list what is before it; x and y say how we came to it. (The word of what is
+ * above has flags in its lowest bits: RBT_FLAG… of erl_monitor_link.c.)
+ */
+static bool is_in_tree(const struct scope_snap_item *it, const uint8_t *node)
+{
+	return (scope_snap_u64(node, TREE_PARENT) & ~7ull) == it->x;
+}
+
+static bool is_in_list(const struct scope_snap_item *it, const uint8_t *node)
+{
+	return it->addr == it->x || scope_snap_u64(node, LIST_PREV) == it->y;
 }
 
 static bool is_ident(uint64_t w)
@@ -92,7 +114,7 @@ void scope_snap_link(struct scope_snap_batch *b,
 	struct scope_snap_item data = *it;
 
 	if (type < l->ml_link_type || type > l->ml_link_type + 3 ||
-	    !is_ident(other)) {
+	    !is_ident(other) || !is_in_tree(it, bytes)) {
 		b->p[it->proc].lacks |= it->lacks;
 		return;
 	}
@@ -197,15 +219,19 @@ void scope_snap_monitor(struct scope_snap_batch *b,
 	const struct scope_layout *l = b->l;
 	uint32_t type = type_of(l, bytes), flags = flags_of(l, bytes);
 	uint16_t offset = offset_of(l, bytes);
+	const bool is_tree = it->step == SCOPE_SNAP_AT_MONITOR;
 	struct scope_snap_item data = *it, next = *it;
 
-	if (type >= l->ml_link_type || offset > l->mx_bytes) {
+	if (type >= l->ml_link_type || offset > l->mx_bytes ||
+	    !(is_tree ? is_in_tree(it, bytes) : is_in_list(it, bytes))) {
 		b->p[it->proc].lacks |= it->lacks;
 		return;
 	}
-	if (it->step == SCOPE_SNAP_AT_MONITOR) {
+	if (is_tree) {
 		children(b, it, bytes);
 	} else {
+		scope_snap_allow(b, it->proc, 5);
+		next.y = it->addr;
 		next.addr = scope_snap_u64(bytes, l->ml_next);
 		if (next.addr != it->x)
 			scope_snap_push(b, next);

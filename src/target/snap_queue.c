@@ -160,8 +160,10 @@ void scope_snap_external_size(struct scope_snap_batch *b,
 	attach(b, it, words < 0 ? UINT64_MAX : (uint64_t)words);
 }
 
-void scope_snap_message(struct scope_snap_batch *b,
-			const struct scope_snap_item *it, const uint8_t *bytes)
+/* frag: the fragment inside of it; NULL: it was not read. */
+static void message(struct scope_snap_batch *b,
+		    const struct scope_snap_item *it, const uint8_t *bytes,
+		    const uint8_t *frag)
 {
 	const struct scope_layout *l = b->l;
 	struct scope_snap_work *w = &b->w[it->proc];
@@ -182,14 +184,28 @@ void scope_snap_message(struct scope_snap_batch *b,
 	w->queued += l->m_bytes;
 	if (!data)
 		return;
-	if (data == ATTACHED_IS_IN_MESSAGE) {
-		add_fragment(b, it, bytes + l->m_hfrag);
+	if (data == ATTACHED_IS_IN_MESSAGE && frag) {
+		add_fragment(b, it, frag);
 		return;
 	}
-	next.addr = data;
+	next.addr = data == ATTACHED_IS_IN_MESSAGE ? it->addr + l->m_hfrag :
+						     data;
 	next.key = !scope_is_nil(scope_snap_u64(bytes, l->m_token));
 	next.step = term ? SCOPE_SNAP_AT_FRAGMENT : SCOPE_SNAP_AT_EXTERNAL;
 	scope_snap_push(b, next);
+}
+
+void scope_snap_message(struct scope_snap_batch *b,
+			const struct scope_snap_item *it, const uint8_t *bytes)
+{
+	message(b, it, bytes, bytes + b->l->m_hfrag);
+}
+
+void scope_snap_message_ref(struct scope_snap_batch *b,
+			    const struct scope_snap_item *it,
+			    const uint8_t *bytes)
+{
+	message(b, it, bytes, NULL);
 }
 
 /* ---- binaries ----------------------------------------------------------------- */
@@ -222,9 +238,15 @@ void scope_snap_off_heap(struct scope_snap_batch *b,
 		return;
 	}
 	next.addr = scope_snap_u64(bytes, l->oh_next);
+	next.step = SCOPE_SNAP_AT_OFF_HEAP;
 	scope_snap_push(b, next);
 	if (SCOPE_SUBTAG(head) != tag)
 		return;
+	if (it->step == SCOPE_SNAP_AT_OFF_HEAP_HEAD &&
+	    l->ref_bin > l->oh_next) {
+		b->p[it->proc].lacks |= it->lacks;
+		return;
+	}
 	next.addr = scope_snap_u64(bytes, l->ref_bin);
 	next.step = SCOPE_SNAP_AT_BINARY;
 	scope_snap_push(b, next);

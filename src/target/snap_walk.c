@@ -2,8 +2,10 @@
 /*
  * Following pointers of many processes at once: steps wait on a stack, and some
  * hundred of them are read together. Each reading of one by one would be a
- * round trip to the attacher. What is followed is the target's, and may be
- * anything: each process has only so many steps.
+ * round trip to the attacher. What is followed is the target's, may be anything,
+ * and may lead in circles: trees and doubly linked lists are checked for that
+ * (snap_list.c); for the rest a process has only so many steps as what it has
+ * can take.
  */
 #include "target/snap_int.h"
 
@@ -13,11 +15,8 @@
 /* Fewer than these are read one by one: that makes no round trip where the
  * memory itself is open. */
 #define FEW 4u
-/* Steps of one process, two for each entry and what else there is; of a batch;
- * of a snapshot: what is read may be made to have no end. */
-#define STEPS_MAX (4u * SCOPE_SNAP_ENTRIES)
-#define STEPS_BATCH (2 * STEPS_MAX)
-#define STEPS_ALL (16ull * STEPS_MAX)
+/* Steps of a snapshot in all: what is read may be made to have no end. */
+#define STEPS_ALL (1u << 26)
 
 bool scope_snap_grow(void **array, size_t *cap, size_t used, size_t n,
 		     size_t size)
@@ -41,14 +40,13 @@ void scope_snap_push(struct scope_snap_batch *b, struct scope_snap_item item)
 {
 	if (!item.addr)
 		return;
-	if (b->w[item.proc].pushed >= STEPS_MAX ||
-	    b->steps >= STEPS_BATCH || b->all_steps >= STEPS_ALL) {
+	if (b->w[item.proc].pushed >= b->w[item.proc].most ||
+	    b->steps >= STEPS_ALL) {
 		b->p[item.proc].lacks |= item.lacks;
 		return;
 	}
 	b->w[item.proc].pushed++;
 	b->steps++;
-	b->all_steps++;
 	if (!scope_snap_grow((void **)&b->items, &b->items_cap, b->nitems, 1,
 			     sizeof(*b->items))) {
 		b->r = -ENOMEM;
@@ -174,6 +172,8 @@ static struct step step_of(const struct scope_layout *l, unsigned step)
 	case SCOPE_SNAP_AT_MESSAGE:
 		return (struct step){ 0, l->m_hfrag + l->hf_used + 8,
 				      scope_snap_message };
+	case SCOPE_SNAP_AT_MESSAGE_REF:
+		return (struct step){ 0, l->m_hfrag, scope_snap_message_ref };
 	case SCOPE_SNAP_AT_FRAGMENT:
 		return (struct step){ 0, l->hf_used + 8, scope_snap_fragment };
 	case SCOPE_SNAP_AT_MBUF:
@@ -184,7 +184,12 @@ static struct step step_of(const struct scope_layout *l, unsigned step)
 		return (struct step){ l->dx_heap_size, 8,
 				      scope_snap_external_size };
 	case SCOPE_SNAP_AT_OFF_HEAP:
-		return (struct step){ 0, 32, scope_snap_off_heap };
+		return (struct step){ 0, l->ref_bin > l->oh_next ?
+						 l->ref_bin + 8 :
+						 l->oh_next + 8,
+				      scope_snap_off_heap };
+	case SCOPE_SNAP_AT_OFF_HEAP_HEAD:
+		return (struct step){ 0, l->oh_next + 8, scope_snap_off_heap };
 	case SCOPE_SNAP_AT_BINARY:
 		return (struct step){ l->bin_orig_size, 8, scope_snap_binary };
 	case SCOPE_SNAP_AT_PSD:
@@ -219,15 +224,23 @@ static int read_pieces(struct scope_snap_batch *b, struct scope_piece *pieces,
 	return r == -ESRCH ? r : 0;
 }
 
-/* One that lies near the end of what is mapped is read in less. */
+/* What is shorter than the longest of its kind may lie at the end of what is
+ * mapped: then less is read. A message without an attachment, too, has no room
+ * for one (ErtsMessageRef), and an off-heap object that is no binary may be of
+ * three words. */
 static bool read_less(struct scope_snap_batch *b,
 		      const struct scope_snap_item *it)
 {
 	struct scope_snap_item less = *it;
 
-	if (it->step != SCOPE_SNAP_AT_DICT)
+	if (it->step == SCOPE_SNAP_AT_DICT)
+		less.step = SCOPE_SNAP_AT_DICT_HEAD;
+	else if (it->step == SCOPE_SNAP_AT_MESSAGE)
+		less.step = SCOPE_SNAP_AT_MESSAGE_REF;
+	else if (it->step == SCOPE_SNAP_AT_OFF_HEAP)
+		less.step = SCOPE_SNAP_AT_OFF_HEAP_HEAD;
+	else
 		return false;
-	less.step = SCOPE_SNAP_AT_DICT_HEAD;
 	scope_snap_push(b, less);
 	return true;
 }

@@ -10,6 +10,7 @@
 %%   procs N        have N idle processes: ok
 %%   storm MS WORDS send the term to one after another of those, in no order, for
 %%                  as long: done MESSAGES NS
+%%   infos          what top-like tools ask of each process: done PROCESSES NS
 %%   dbg FILE       trace their sends to a file by dbg's port tracer: ok
 %%   undbg          and no longer: ok
 %%   mix MS         calls of a gen_server and processes that come and go: ok
@@ -79,6 +80,13 @@ command(["procs", N], _) ->
     New = [spawn(?MODULE, idle, []) || _ <- lists:seq(length(Old) + 1, list_to_integer(N))],
     persistent_term:put(idle, list_to_tuple(New ++ Old)),
     "ok";
+command(["infos"], _) ->
+    T0 = erlang:monotonic_time(nanosecond),
+    Infos = [process_info(P, [registered_name, initial_call, current_function, status,
+                              message_queue_len, memory, reductions, dictionary])
+             || P <- processes()],
+    Ns = erlang:monotonic_time(nanosecond) - T0,
+    io_lib:format("done ~b ~b", [length(Infos), Ns]);
 command(["storm", Ms, Words], {Stop, _, _}) ->
     Term = term(list_to_integer(Words)),
     atomics:put(Stop, 1, 0),

@@ -2,17 +2,24 @@
 # SPDX-License-Identifier: MIT
 """Hold `scope-bpf ps --json` to what process_info/2 says.
 
-    ps.py OUT TRUTH
+    ps.py [--busy] OUT TRUTH
+    ps.py --stuck OUT
+
 
 TRUTH is what tests/live/erl/ps.erl wrote: each process asked twice before and
 once after OUT was made. What the node says of a process the second and the
 third time alike is what OUT must say, exactly; memory within 2 %. Reductions lie
 between what the second and the third asking told; the same number is used from
 the first to the second as from the second to the third: looking cost nothing.
+
+--stuck: each process runs, on a scheduler of its own, and all of them do.
+--busy: the truth is of some processes, which stay as they are; others come and go.
 """
 
 import argparse
 import json
+import os
+import re
 import sys
 
 EXACT = ('name state spawned initial function mailbox total_heap_words heap_words '
@@ -37,11 +44,26 @@ def ours(o):
     return out
 
 
+def stuck(path):
+    with open(path, encoding='utf-8') as f:
+        *processes, node = [json.loads(line) for line in f]
+    where = sorted(p.get('scheduler', 0) for p in processes)
+    if node['kind'] == 'node' and where == list(range(1, os.cpu_count() + 1)) and \
+            all(p['state'] == 'running' for p in processes):
+        return 0
+    print('on schedulers', where)
+    return 1
+
+
 def main():
     a = argparse.ArgumentParser()
+    a.add_argument('--busy', action='store_true')
     a.add_argument('out')
-    a.add_argument('truth')
+    a.add_argument('truth', nargs='?')
+    a.add_argument('--stuck', action='store_true')
     o = a.parse_args()
+    if o.stuck:
+        return stuck(o.out)
     rounds = {1: {}, 2: {}, 3: {}}
     own = None
     with open(o.truth, encoding='utf-8', errors='surrogateescape') as f:
@@ -68,8 +90,12 @@ def main():
     if len(seen) != len(lines):
         wrong('a process is there twice')
     stays = set(rounds[2]) & set(rounds[3])
-    for pid in sorted(set(seen) - set(rounds[2]) - set(rounds[3]) - {own}):
+    others = set(seen) - set(rounds[2]) - set(rounds[3]) - {own}
+    for pid in sorted(others) if not o.busy else ():
         wrong(pid, 'is no process')
+    for pid in others:
+        if not re.fullmatch(r'<0\.\d+\.\d+>', pid) or ':' not in seen[pid]['initial_call']:
+            wrong(pid, 'makes no sense')
     for pid in sorted((stays | {own}) - set(seen)):
         wrong(pid, 'is missing', rounds[2].get(pid, {}).get('initial'))
     for pid in sorted(stays & set(seen)):

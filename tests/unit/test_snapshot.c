@@ -281,6 +281,8 @@ static void lists(void)
 	fp_w64(&f, p + l->p_links, a);
 	fp_w64(&f, a + l->ml_left, b);
 	fp_w64(&f, a + l->ml_right, c);
+	fp_w64(&f, b, a | 1);
+	fp_w64(&f, c, a);
 	/* A monitor, one by name, and one that was asked for and not yet begun;
 	 * in the list two that others have. */
 	m = monitor_of(0, 0, fp_pid(&f, 3));
@@ -288,7 +290,10 @@ static void lists(void)
 	fp_w64(&f, named + l->mx_name, FP_ATOM(50));
 	fp_w64(&f, p + l->p_monitors, m);
 	fp_w64(&f, m + l->ml_left, named);
-	fp_w64(&f, m + l->ml_right, monitor_of(0, l->ml_pending, fp_pid(&f, 6)));
+	fp_w64(&f, named, m);
+	c = monitor_of(0, l->ml_pending, fp_pid(&f, 6));
+	fp_w64(&f, m + l->ml_right, c);
+	fp_w64(&f, c, m | 1);
 	target = monitor_of(0, 0, 0);
 	a = target + l->md_target;
 	fp_w64(&f, a + l->ml_other, fp_pid(&f, 7));
@@ -301,6 +306,8 @@ static void lists(void)
 	fp_w64(&f, p + l->p_lt_monitors, a);
 	fp_w64(&f, a + l->ml_next, b);
 	fp_w64(&f, b + l->ml_next, a);
+	fp_w64(&f, a + 8, b);
+	fp_w64(&f, b + 8, a);
 	q = take(5);
 	assert_int_equal(q->lacks, 0);
 	assert_int_equal(q->links.n, 3);
@@ -344,6 +351,7 @@ static void broken(void)
 	fp_w64(&f, p + l->p_links, a);
 	fp_w64(&f, a + l->ml_left, a);
 	assert_true(take(5)->lacks & SCOPE_SNAP_LINKS);
+	assert_int_equal(take(5)->links.n, 1);
 	fp_w64(&f, p + l->p_links, FP_BASE + FP_ARENA);
 	assert_true(take(5)->lacks & SCOPE_SNAP_LINKS);
 	fp_w64(&f, p + l->p_links, node(0, 0, FP_ATOM(1), 64));
@@ -508,6 +516,33 @@ static void binaries(void)
 	assert_int_equal(q->lacks, 0);
 }
 
+/* At the very end of what is mapped things are as short as they may be. */
+static void last_things(void)
+{
+	const struct scope_layout *l = f.l;
+	uint64_t p = fp_process(&f, 5), end = FP_BASE + FP_ARENA;
+	uint64_t m = end - l->m_hfrag, h = end - l->oh_next - 8;
+
+	fp_w64(&f, p + l->p_sig_qs + l->sq_first, m);
+	fp_w64(&f, p + l->p_sig_qs + l->sq_len, 1);
+	fp_w64(&f, m + l->m_term, FP_SMALL(1));
+	assert_int_equal(take(5)->lacks, 0);
+	assert_int_equal(take(5)->memory, l->p_size + 8 * 233 + l->m_bytes);
+	fp_w64(&f, m + l->m_data, 1); /* can't be */
+	assert_int_equal(take(5)->lacks, SCOPE_SNAP_MEMORY);
+	fp_w64(&f, p + l->p_sig_qs + l->sq_first, 0);
+	fp_w64(&f, p + l->p_off_heap, h);
+	fp_w64(&f, h + l->oh_next, 0);
+	fp_w64(&f, h, 2 << 6 | (uint64_t)l->sub.ref << 2);
+	assert_int_equal(take(5)->lacks, 0);
+}
+
+static void what_lies_at_the_end_is_read(void **state)
+{
+	(void)state;
+	in_each_release(last_things);
+}
+
 static void binaries_count_once(void **state)
 {
 	(void)state;
@@ -657,6 +692,7 @@ int main(void)
 		cmocka_unit_test(queued_messages_count),
 		cmocka_unit_test(buffers_of_senders_count),
 		cmocka_unit_test(binaries_count_once),
+		cmocka_unit_test(what_lies_at_the_end_is_read),
 		cmocka_unit_test(what_changes_is_read_again),
 		cmocka_unit_test(what_ends_is_left_out),
 		cmocka_unit_test(odd_heaps_are_marked),

@@ -6,6 +6,8 @@
 %%   ps peer          a node that others are connected to
 %%   ps local         all that one node has
 %%   ps driver PEER   and links, monitors and messages across nodes
+%%   ps busy          those that stay as they are, while others come and go
+%%   ps stuck         every scheduler is, in native code
 -module(ps).
 -behaviour(supervisor).
 
@@ -24,6 +26,11 @@ setup(["peer"]) ->
 setup(["local" | _]) ->
     application:ensure_all_started(mnesia),
     {none, start()};
+setup(["busy"]) ->
+    busy;
+setup(["stuck"]) ->
+    erts_debug:set_internal_state(available_internal_state, true),
+    stuck;
 setup(["driver", Name]) ->
     Peer = list_to_atom(Name ++ "@" ++ host()),
     application:ensure_all_started(sasl),
@@ -36,21 +43,59 @@ host() ->
 
 run(peer) ->
     receive never -> ok end;
+run(busy) ->
+    Stay = [stays(N) || N <- lists:seq(1, 300)],
+    [receive {P, ready} -> send(P) end || P <- Stay],
+    settle(),
+    Churn = [spawn(fun() -> churn(0) end) || _ <- lists:seq(1, 4)],
+    three_times(fun() -> [{P, info(P)} || P <- Stay] end),
+    [exit(P, kill) || P <- Churn];
+run(stuck) ->
+    Ps = [spawn_opt(fun() ->
+                        register(list_to_atom("ps_stuck_" ++ integer_to_list(N)), self()),
+                        receive go -> erts_debug:set_internal_state(sleep, 60000) end
+                    end, [{scheduler, N}])
+          || N <- lists:seq(1, erlang:system_info(schedulers_online))],
+    settle(),
+    [P ! go || P <- Ps];
 run({_, Keep}) ->
+    three_times(fun asked/0),
+    Keep.
+
+three_times(Ask) ->
     settle(),
-    First = asked(),
+    First = Ask(),
     settle(),
-    Second = asked(),
+    Second = Ask(),
     settle(),
-    {ok, [[Dir]]} = {ok, [[filename:dirname(code:which(?MODULE))]]},
+    Dir = filename:dirname(code:which(?MODULE)),
     ok = prim_file:write_file(filename:join(Dir, "asked"), <<>>),
     seen(filename:join(Dir, "seen")),
-    Third = asked(),
+    Third = Ask(),
     [note({as, [{t, info}, {round, Round}, {pid, P} | Object]})
      || {Round, Info} <- [{1, First}, {2, Second}, {3, Third}],
         {P, Object} <- Info],
-    note({as, [{t, self}, {pid, self()}]}),
-    Keep.
+    note({as, [{t, self}, {pid, self()}]}).
+
+%% One that others, which it is linked to and which monitor it, stay beside.
+stays(N) ->
+    Me = self(),
+    spawn(fun() ->
+              put(kept, lists:seq(1, N)),
+              [spawn_link(?MODULE, watch, [self()]) || _ <- lists:seq(1, N rem 7)],
+              receive after 50 -> ok end,
+              Me ! {self(), ready},
+              idle()
+          end).
+
+%% Spawns, messages, links, collections; each process lives for some steps.
+churn(N) ->
+    Kept = lists:seq(1, N rem 500),
+    Ps = [spawn_link(fun() -> receive {go, F} -> F ! {self(), Kept} end end)
+          || _ <- lists:seq(1, 20)],
+    [P ! {go, self()} || P <- Ps],
+    [receive {P, _} -> ok end || P <- Ps],
+    receive after 1 -> churn(N + 1) end.
 
 seen(File) ->
     case element(1, prim_file:read_file_info(File)) of
