@@ -42,7 +42,7 @@ ldflags  := $(cfg.$(CFG)) $(ld.$(CFG)) $(LDFLAGS)
 srcs    := $(sort $(wildcard src/*/*.c))
 main    := src/cli/main.c
 objs    := $(patsubst %.c,$(B)/%.o,$(filter-out $(main),$(srcs))) $(B)/src/attacher/object.o \
-	$(B)/src/target/builds_text.o
+	$(B)/src/target/builds_text.o $(B)/src/target/shapes_text.o
 units   := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 fuzzers := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 benches := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(filter-out %.bpf.c,$(sort $(wildcard tests/bench/*.c)))) \
@@ -103,6 +103,15 @@ $(B)/src/target/builds.tsv: $(builds) src/target/builds
 $(B)/src/target/builds_text.o: src/target/builds.S $(B)/src/target/builds.tsv
 	$(call say,AS)
 	$(Q)mkdir -p $(@D) && $(CC) -DBUILDS='"$(B)/src/target/builds.tsv"' -c $< -o $@
+
+# How they are known again in builds of which there is no table.
+shapes := $(sort $(wildcard src/target/shapes/*.tsv))
+$(B)/src/target/shapes.tsv: $(shapes) src/target/shapes
+	$(Q)mkdir -p $(@D) && cat /dev/null $(shapes) >$@
+
+$(B)/src/target/shapes_text.o: src/target/shapes.S $(B)/src/target/shapes.tsv
+	$(call say,AS)
+	$(Q)mkdir -p $(@D) && $(CC) -DSHAPES='"$(B)/src/target/shapes.tsv"' -c $< -o $@
 
 arm64: ## compile for aarch64 (nothing is linked or run)
 	$(Q)mkdir -p $(B)/arm64 && $(CLANG) $(bpf_cflags) -D__TARGET_ARCH_arm64 \

@@ -890,6 +890,8 @@ static const char *how_text(enum scope_how how)
 		return " (signature)";
 	case SCOPE_HOW_JIT:
 		return " (JIT code)";
+	case SCOPE_HOW_SHAPE:
+		return " (known from another build)";
 	default:
 		return "";
 	}
@@ -912,9 +914,9 @@ static void say_missing(const struct scope_target *t, const char *what,
 			       what, info->build_id);
 	else
 		(void)snprintf(out, cap,
-			       "this build hides its symbols (%s), and there is "
-			       "no table of build-id %s; make one with "
-			       "scripts/symbol-table",
+			       "this build hides its symbols (%s is not known "
+			       "again in it), and there is no table of build-id "
+			       "%s; make one with scripts/symbol-table",
 			       what, info->build_id);
 }
 

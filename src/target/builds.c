@@ -211,6 +211,11 @@ int scope_build_open(const struct scope_elf *e, struct scope_build **ret_build)
 				 e, ret_build);
 }
 
+const char *scope_build_at(const struct scope_build *b, size_t i)
+{
+	return b->entries[i].name;
+}
+
 size_t scope_build_count(const struct scope_build *b)
 {
 	return b->n;

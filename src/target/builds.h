@@ -47,6 +47,8 @@ size_t scope_build_count(const struct scope_build *b);
 /* Names as scope_target_symbol takes them. -ENOENT, -ENOTUNIQ. */
 int scope_build_find(const struct scope_build *b, const char *name,
 		     struct scope_symbol *ret_sym);
+/* The i-th name. */
+const char *scope_build_at(const struct scope_build *b, size_t i);
 /* The name of the function that begins there; NULL: not in the table. */
 const char *scope_build_name(const struct scope_build *b, uint64_t vaddr);
 

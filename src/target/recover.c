@@ -7,16 +7,19 @@
  *   a table of its build-id                       builds.c
  *   variables: what they hold in the live node    scan.c
  *   functions: the calls in the JIT's own code    fragment.c
+ *   both: what they are in another build          shapes.c
  *
  * What none of them gives is not there: nothing is guessed.
  */
 #include <elf.h>
 #include <string.h>
 
+#include "target/bif.h"
 #include "target/builds.h"
 #include "target/fragment.h"
 #include "target/procfs.h"
 #include "target/scan.h"
+#include "target/shapes.h"
 #include "target/target_int.h"
 
 static int symbol(const struct scope_target *t, const char *name,
@@ -35,6 +38,8 @@ static int symbol(const struct scope_target *t, const char *name,
 			};
 			r = 0;
 		}
+	if (r == -ENOENT && t->shapes)
+		r = scope_shapes_find(t->shapes, name, ret_sym);
 	return r;
 }
 
@@ -53,14 +58,13 @@ static void text_of(const struct scope_target *t, uint64_t *ret_from,
 		}
 }
 
-int scope_target_symbol(const struct scope_target *t, const char *name,
-			struct scope_symbol *ret_sym)
+/* A function that the JIT's code calls. */
+static int called_by_jit(const struct scope_target *t, const char *name,
+			 struct scope_symbol *ret_sym)
 {
 	uint64_t from, to, addr, descriptor;
-	int r = symbol(t, name, ret_sym);
+	int r;
 
-	if (r != -ENOENT || !t->info.hides_symbols)
-		return r;
 	descriptor = scope_target_address(t, "__jit_debug_descriptor");
 	if (!descriptor)
 		return -ENOENT;
@@ -77,6 +81,60 @@ int scope_target_symbol(const struct scope_target *t, const char *name,
 	ret_sym->name = *name == '~' ? name + 1 : name;
 	ret_sym->how = SCOPE_HOW_JIT;
 	return 0;
+}
+
+int scope_target_symbol(const struct scope_target *t, const char *name,
+			struct scope_symbol *ret_sym)
+{
+	int r = symbol(t, name, ret_sym);
+
+	return r == -ENOENT && t->info.hides_symbols ?
+		       called_by_jit(t, name, ret_sym) :
+		       r;
+}
+
+/* See shapes.h. "erlang:send/2" of a BIF. */
+static uint64_t anchor(void *arg, char kind, const char *name)
+{
+	struct scope_target *t = arg;
+	char text[256], *module = text, *function, *arity;
+	struct scope_symbol s;
+	int r = -ENOENT;
+
+	switch (kind) {
+	case 'x':
+		r = scope_elf_symbol(t->elf, name, &s);
+		break;
+	case 'j':
+		r = called_by_jit(t, name, &s);
+		break;
+	case 'b':
+		if (snprintf(text, sizeof(text), "%s", name) >=
+		    (int)sizeof(text))
+			return 0;
+		function = strchr(text, ':');
+		arity = strrchr(text, '/');
+		if (!function || !arity || arity < function)
+			return 0;
+		*function++ = *arity++ = '\0';
+		r = scope_bifs_find(t->bifs, module, function,
+				    (unsigned)atoi(arity), &s);
+		break;
+	default:
+		break;
+	}
+	return r == 0 ? s.vaddr : 0;
+}
+
+int scope_target_find_shapes(struct scope_target *t)
+{
+	const struct scope_shapes_opts opts = { .anchor = anchor, .arg = t };
+	int r;
+
+	if (!t->info.hides_symbols || t->build)
+		return 0;
+	r = scope_shapes_new(t->elf, t->layout.otp, &opts, &t->shapes);
+	return r == -ENOMEM ? r : 0;
 }
 
 int scope_target_function(const struct scope_target *t, uint64_t vaddr,

@@ -10,6 +10,7 @@
 #include "target/builds.h"
 #include "target/procfs.h"
 #include "target/ranges.h"
+#include "target/shapes.h"
 #include "target/stapsdt.h"
 #include "target/target_int.h"
 #include "target/verify.h"
@@ -34,6 +35,7 @@ void scope_target_free(struct scope_target *t)
 	scope_map_free(t->keys);
 	scope_bifs_free(t->bifs);
 	scope_build_free(t->build);
+	scope_shapes_free(t->shapes);
 	scope_elf_free(t->elf);
 	if (t->is_open)
 		scope_attacher_close(t->attacher, t->slot);
@@ -333,6 +335,8 @@ static int open_all(struct scope_target *t, struct scope_err *err)
 	r = scope_target_load_threads(t);
 	if (r == 0)
 		r = scope_bifs_new(t->elf, &t->bifs);
+	if (r == 0)
+		r = scope_target_find_shapes(t);
 	if (r == -ESRCH)
 		return gone(t, err);
 	return r < 0 ? scope_fail(err, r, "can't list the threads of PID %d: %s",

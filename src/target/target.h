@@ -124,6 +124,7 @@ enum scope_how {
 	SCOPE_HOW_BUILD,      /* a table of its build-id */
 	SCOPE_HOW_SIGNATURE,  /* a variable, by what it holds */
 	SCOPE_HOW_JIT,	      /* a function, by the JIT's calls of it */
+	SCOPE_HOW_SHAPE,      /* by what it is in another build: shapes.h */
 };
 struct scope_symbol {
 	const char *name;

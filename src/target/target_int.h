@@ -12,6 +12,7 @@
 
 struct scope_bifs;
 struct scope_build;
+struct scope_shapes;
 
 /* Variables that are looked for by what they hold: recover.c. */
 #define SCOPE_VARS 6
@@ -37,6 +38,7 @@ struct scope_target {
 	struct scope_elf *elf;	 /* owned */
 	struct scope_bifs *bifs; /* owned */
 	struct scope_build *build; /* owned; NULL: no table of this build */
+	struct scope_shapes *shapes; /* owned; NULL: none are needed, or known */
 	struct {
 		const char *name; /* NULL: not found */
 		uint64_t vaddr;
@@ -81,6 +83,9 @@ int scope_target_recover(struct scope_target *t, struct scope_err *err);
 /* Numbers of schedulers, from the names of the threads. -EAGAIN: not all of
  * them are up. */
 int scope_target_count_threads(struct scope_target *t);
+
+/* What can be known again of a build without a table. The BIFs are known. */
+int scope_target_find_shapes(struct scope_target *t);
 
 /* Address in the process of an emulator's variable; 0: not known. */
 uint64_t scope_target_address(const struct scope_target *t, const char *name);

@@ -8,9 +8,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "target/bif.h"
+#include "target/builds.h"
 #include "target/fragment.h"
 #include "target/scan.h"
+#include "target/shapes.h"
 #include "target/target_int.h"
 
 static unsigned passed, failed;
@@ -93,6 +97,52 @@ static void functions(struct scope_target *t)
 	}
 }
 
+static uint64_t anchor(void *arg, char kind, const char *name)
+{
+	struct scope_target *t = arg;
+	char text[256], *function, *arity;
+	struct scope_symbol s;
+
+	if (kind == 'x')
+		return scope_elf_symbol(t->elf, name, &s) == 0 ? s.vaddr : 0;
+	if (kind == 'j') /* functions() compares what is found of them */
+		return scope_build_find(t->build, name, &s) == 0 ? s.vaddr : 0;
+	(void)snprintf(text, sizeof(text), "%s", name);
+	function = strchr(text, ':');
+	arity = strrchr(text, '/');
+	*function++ = *arity++ = 0;
+	return scope_bifs_find(t->bifs, text, function, (unsigned)atoi(arity),
+			       &s) == 0 ?
+		       s.vaddr :
+		       0;
+}
+
+/* As if there were no table of this build: all that is found again is what the
+ * table says; by digests that is all of it, without them still half. */
+static void shapes(struct scope_target *t, bool has_no_digests)
+{
+	const struct scope_shapes_opts opts = {
+		.anchor = anchor, .arg = t, .has_no_digests = has_no_digests
+	};
+	scope_auto(scope_shapes) s = NULL;
+	const size_t least = has_no_digests ? 60 : 130;
+	int r = scope_shapes_new(t->elf, t->layout.otp, &opts, &s);
+
+	if (r < 0 || scope_shapes_found(s) < least) {
+		failed++;
+		printf("%zu shapes are found again (%d)\n",
+		       r < 0 ? 0 : scope_shapes_found(s), r);
+		return;
+	}
+	for (size_t i = 0; i < scope_build_count(t->build); i++) {
+		const char *name = scope_build_at(t->build, i);
+		struct scope_symbol sym;
+
+		if (scope_shapes_find(s, name, &sym) == 0)
+			compare(t, name, 0, sym.vaddr);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	scope_auto(scope_target) t = NULL;
@@ -104,6 +154,10 @@ int main(int argc, char **argv)
 	}
 	variables(t);
 	functions(t);
+	if (t->build) {
+		shapes(t, false);
+		shapes(t, true);
+	}
 	printf("%u passed, %u failed\n", passed, failed);
 	return failed != 0;
 }

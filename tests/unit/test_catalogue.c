@@ -556,9 +556,10 @@ static void how_it_was_found_is_told(void **state)
 	find(WIRE);
 	assert_string_equal(found.missing[SCOPE_KIND_PROC_SPAWN],
 			    "this build hides its symbols "
-			    "(erl_create_process), and there is no table of "
-			    "build-id a1a858f879ccf28e7871c290914b693182006115; "
-			    "make one with scripts/symbol-table");
+			    "(erl_create_process is not known again in it), "
+			    "and there is no table of build-id "
+			    "a1a858f879ccf28e7871c290914b693182006115; make "
+			    "one with scripts/symbol-table");
 }
 
 /* With CET each function begins with endbr64, which is not emulated and leaves
