@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "cli/exit.h"
 #include "cli/relay.h"
+#include "target/procfs.h"
 
 #define NS_PER_S UINT64_C(1000000000)
 #define NS_PER_MS UINT64_C(1000000)
@@ -358,7 +359,8 @@ static bool is_wanted(const struct discover *d, const struct scope_found *f)
 static void say_scan(struct discover *d, size_t n)
 {
 	if (!d->has_looked && n == 0 && !d->o->is_quiet)
-		say(d, "no such node runs yet; waiting for one");
+		say(d, "no such node runs yet; waiting for one%s",
+		    scope_procfs_hint());
 	if (d->roster.unplaced > d->unplaced)
 		say(d, "%zu more nodes run than can be watched at once, which "
 		       "are %d; --match chooses",

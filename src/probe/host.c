@@ -29,6 +29,7 @@
 #include "attacher/attacher.h"
 #include "attacher/bpf_log.h"
 #include "attacher/link.h"
+#include "target/procfs.h"
 
 #define VERSION(major, minor) ((major) * 1000u + (minor))
 #define MEMORY_NEEDED (64u << 20) /* the program's, with 8M of buffers */
@@ -551,6 +552,12 @@ static void look_at_namespaces(struct looking *l)
 	} else if (c->state == SCOPE_STATE_NO) {
 		scope_check_fix(c, "run outside of it: not rootless, and with "
 				   "hostUsers: true in Kubernetes");
+	}
+	if (scope_procfs_hides(l->env->root)) {
+		c = scope_check_add(l->c, "hidepid", "processes of others",
+				    true, SCOPE_STATE_NO);
+		scope_check_say(c, "/proc hides them (hidepid)");
+		scope_check_fix(c, "mount -o remount,hidepid=0 /proc");
 	}
 	c = scope_check_add(l->c, "pid_namespace", "pid namespace", false,
 			    SCOPE_STATE_INFO);

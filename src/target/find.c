@@ -217,7 +217,9 @@ int scope_find_among(const struct scope_found *nodes, size_t n,
 		}
 	}
 	if (n == 0)
-		return scope_fail(err, -ESRCH, "no BEAM runs on this machine");
+		return scope_fail(err, -ESRCH,
+				  "no BEAM runs on this machine%s",
+				  scope_procfs_hint());
 	if (count > 1 && name)
 		return scope_fail(err, -ESRCH,
 				  "several nodes match %.40s; give the PID of "

@@ -34,8 +34,8 @@ static int check_pid(struct scope_target *t, struct scope_err *err)
 				  "other namespace (nsenter --pid)");
 	r = scope_procfs_status(pid, &st);
 	if (r == -ESRCH)
-		return scope_fail(err, r, "there is no process with PID %d",
-				  (int)pid);
+		return scope_fail(err, r, "there is no process with PID %d%s",
+				  (int)pid, scope_procfs_hint());
 	if (r < 0)
 		return scope_fail(err, r, "can't look at PID %d: %s", (int)pid,
 				  strerror(-r));

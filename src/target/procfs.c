@@ -4,6 +4,8 @@
 #include <dirent.h>
 #include <elf.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/auto.h"
@@ -36,6 +38,48 @@ ssize_t scope_procfs_read(const char *path, char *buf, size_t cap)
 	}
 	buf[at] = 0;
 	return (ssize_t)at;
+}
+
+/* A line of mountinfo (proc(5)): ID PARENT DEVICE ROOT MOUNTPOINT OPTIONS … -
+ * TYPE SOURCE SUPEROPTIONS. */
+static bool is_proc(const char *line)
+{
+	const char *at = line;
+
+	for (int i = 0; at && i < 4; i++) {
+		at = strchr(at, ' ');
+		at = at ? at + 1 : NULL;
+	}
+	return at && strncmp(at, "/proc ", 6) == 0 && strstr(at, " - proc ");
+}
+
+bool scope_procfs_hides(const char *root)
+{
+	scope_autofclose FILE *f = NULL;
+	scope_autofree char *line = NULL;
+	char path[600];
+	bool hides = false;
+	size_t cap = 0;
+
+	(void)snprintf(path, sizeof(path), "%s/proc/self/mountinfo", root);
+	f = fopen(path, "re");
+	while (f && getline(&line, &cap, f) > 0) {
+		const char *at = is_proc(line) ? strstr(line, "hidepid=") : NULL;
+
+		/* The last one that is mounted there is what is seen. */
+		if (is_proc(line))
+			hides = at && strncmp(at + 8, "0", 1) != 0 &&
+				strncmp(at + 8, "off", 3) != 0;
+	}
+	return hides;
+}
+
+const char *scope_procfs_hint(void)
+{
+	return scope_procfs_hides("") ?
+		       "; /proc hides processes of others here: mount it "
+		       "without hidepid (mount -o remount,hidepid=0 /proc)" :
+		       "";
 }
 
 static const char *field(const char *text, const char *name)

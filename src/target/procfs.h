@@ -20,6 +20,13 @@ struct scope_procfs_status {
 	bool is_kernel; /* a kernel thread */
 };
 
+/* Whether /proc (below `root`, "" for ours) is mounted so that it hides the
+ * processes of others from who may not trace them (hidepid). */
+bool scope_procfs_hides(const char *root);
+/* What to add to words about a process that is not there: "", or that, and what
+ * to do. Static. */
+const char *scope_procfs_hint(void);
+
 /* A file of at most cap - 1 bytes, NUL-terminated; its length, or -errno. */
 ssize_t scope_procfs_read(const char *path, char *buf, size_t cap);
 

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "cli/doctor.h"
+#include "target/procfs.h"
 #include "probe/host.h"
 
 static char root[64];
@@ -212,6 +213,41 @@ static void what_forbids(void **state)
 	assert_true(scope_checks_ok(&host.kernel_checks));
 }
 
+static void processes_of_others(void **state)
+{
+	static const char *const hides[] = {
+		"hidepid=1", "hidepid=2", "hidepid=invisible", "gid=4,hidepid=4",
+	};
+	static const char *const shows[] = { "hidepid=0", "hidepid=off", "gid=4" };
+	char text[512];
+
+	(void)state;
+	assert_false(scope_procfs_hides(root)); /* it does not say */
+	for (size_t i = 0; i < sizeof(hides) / sizeof(*hides); i++) {
+		(void)snprintf(text, sizeof(text),
+			       "21 1 0:20 / / rw - ext4 /dev/x rw\n"
+			       "22 21 0:21 / /proc rw,nosuid shared:1 - proc "
+			       "proc rw,%s\n"
+			       "23 21 0:22 / /a/proc rw - proc proc rw\n",
+			       hides[i]);
+		put("/proc/self/mountinfo", text);
+		look();
+		assert_int_equal(kernel("hidepid")->state, SCOPE_STATE_NO);
+		assert_non_null(strstr(kernel("hidepid")->fix, "remount"));
+		assert_false(scope_checks_ok(&host.kernel_checks));
+	}
+	for (size_t i = 0; i < sizeof(shows) / sizeof(*shows); i++) {
+		/* Over one that hides, or beside it. */
+		(void)snprintf(text, sizeof(text),
+			       "22 21 0:21 / /proc rw - proc proc rw,hidepid=2\n"
+			       "24 22 0:24 / /proc rw - proc proc rw,%s\n"
+			       "23 21 0:22 / /a/proc rw - proc x hidepid=2\n",
+			       shows[i]);
+		put("/proc/self/mountinfo", text);
+		assert_false(scope_procfs_hides(root));
+	}
+}
+
 static void containers(void **state)
 {
 	char path[128];
@@ -340,6 +376,7 @@ int main(void)
 		T(old_kernels),
 		T(capabilities),
 		T(what_forbids),
+		T(processes_of_others),
 		T(containers),
 		T(the_compiler),
 		T(an_empty_host),
