@@ -251,16 +251,30 @@ static bool text_matches(struct look *l, const struct scope_snap_proc *p,
 	return b.len && fnmatch(pattern, scope_buf_str(&b), 0) == 0;
 }
 
-/* Its pid, or its name, label or initial call by a pattern. */
-static bool matches(struct look *l, const struct scope_snap_proc *p, size_t i)
+static bool any_matches(struct look *l, const struct scope_snap_proc *p,
+			const char *pattern)
 {
-	const char *pattern = l->c->processes[i];
-
-	if (l->pids[i])
-		return l->pids[i] == p->pid;
 	return text_matches(l, p, SCOPE_PS_NAME, pattern) ||
 	       text_matches(l, p, SCOPE_PS_LABEL, pattern) ||
 	       text_matches(l, p, SCOPE_PS_INITIAL_CALL, pattern);
+}
+
+/* Its pid, or its name, label or initial call by a pattern, as they are shown
+ * and as they are in Erlang. */
+static bool matches(struct look *l, const struct scope_snap_proc *p, size_t i)
+{
+	const char *pattern = l->c->processes[i];
+	bool does;
+
+	if (l->pids[i])
+		return l->pids[i] == p->pid;
+	does = any_matches(l, p, pattern);
+	if (does || l->c->syntax == SCOPE_SYNTAX_ERLANG)
+		return does;
+	l->ps.syntax = SCOPE_SYNTAX_ERLANG;
+	does = any_matches(l, p, pattern);
+	l->ps.syntax = l->c->syntax;
+	return does;
 }
 
 static bool is_wanted(struct look *l, const struct scope_snap_proc *p,
