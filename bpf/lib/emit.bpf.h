@@ -140,6 +140,15 @@ static __always_inline void count_emitted(u32 kind)
 			&c->emitted[kind & (SCOPE_KIND_MAX - 1)], 1);
 }
 
+static __always_inline void count_written(u32 kind)
+{
+	struct scope_counters *c = my_counters();
+
+	if (c)
+		__sync_fetch_and_add(
+			&c->written[kind & (SCOPE_KIND_MAX - 1)], 1);
+}
+
 /* A program ran: what it costs is watched. */
 static __always_inline void count_hit(u32 group)
 {
@@ -449,6 +458,8 @@ static __always_inline void finish(struct scope_regs *ctx, struct scratch *s)
 		len = SCOPE_REC_MAX;
 	if (put(ctx, s, cpu, len))
 		count_lost(s->rec.kind, SCOPE_LOSS_RING);
+	else if (config.overwrites)
+		count_written(s->rec.kind);
 	give_back(s);
 }
 

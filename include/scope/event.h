@@ -88,6 +88,8 @@
 	X(44, SUMMARY, "summary", STREAM, 1, "totals, the last line of a stream")  \
 	X(45, BUDGET, "budget", STREAM, 1,                                         \
 	  "probes were taken off for what they cost, or came back")                \
+	X(46, OVERFLOW, "overflow", STREAM, 1,                                 \
+	  "the share of conversations that is kept changed")                   \
 	X(50, MSG_ATTEMPT, "msg.attempt", ATTEMPT, 0,                              \
 	  "a process sent a message, to whatever")
 
@@ -112,7 +114,10 @@ enum scope_kind {
 	X(5, KERNEL, "kernel_missed", "the kernel skipped the probe")           \
 	X(6, OUTPUT, "output_full", "the reader of the output was too slow")    \
 	X(7, DECODE, "decode", "a record could not be decoded")                 \
-	X(8, REFUSED, "refused", "the receiver of the output refused them")
+	X(8, REFUSED, "refused", "the receiver of the output refused them") \
+	X(9, OVERWRITTEN, "overwritten",                                    \
+	  "newer ones took their place in the buffer to the collector")     \
+	X(10, QUEUE, "queue_full", "the collector was too slow to decode them")
 
 enum scope_loss {
 #define X(num, sym, name, says) SCOPE_LOSS_##sym = num,
@@ -129,6 +134,8 @@ enum scope_loss {
 struct scope_counters {
 	__u64 emitted[SCOPE_KIND_MAX];
 	__u64 lost[SCOPE_LOSS_MAX][SCOPE_KIND_MAX];
+	/* Put into the buffer of this CPU; where older ones are overwritten. */
+	__u64 written[SCOPE_KIND_MAX];
 	/* Left out by intention, and not in emitted: scope_bpf_control.keep. */
 	__u64 sampled[SCOPE_KIND_MAX];
 	/* Runs of programs, by enum scope_group; of those of sends and receives

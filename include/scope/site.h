@@ -221,7 +221,7 @@ struct scope_bpf_config {
 	__u32 filter;	  /* 1: only processes in the set */
 	__u32 transport;  /* enum scope_transport; chosen by who loads */
 	__u32 samples;	  /* 1: scope_bpf_control.keep says what is kept */
-	__u32 pad0;
+	__u32 overwrites; /* 1: PERF, whose newer records replace older ones */
 	__u64 am_complete; /* atom `complete`, for SCOPE_SITE_PURGE */
 	__u64 am_true;
 	__u64 am_abs, am_async; /* for options of timers */

@@ -202,6 +202,7 @@ int scope_node_load(struct scope_node *n, const struct scope_msg_load *m,
 	if (r < 0)
 		return r;
 	n->multi = scope_link_has_multi();
+	n->overwrites = m->config.overwrites;
 	n->nperf = 0;
 	n->obj = bpf_object__open_mem(bytes, len, &opts);
 	if (!n->obj)
@@ -234,8 +235,9 @@ int scope_node_load(struct scope_node *n, const struct scope_msg_load *m,
 
 /* The event that a CPU's programs write to. Who maps it makes its buffer; the
  * kernel wakes nobody but when a whole buffer was written. -ENODEV: there is no
- * such CPU, or it is off. */
-static int open_perf(unsigned cpu)
+ * such CPU, or it is off. Overwriting begins at the newest record, from where
+ * the older ones are found. */
+static int open_perf(unsigned cpu, bool overwrites)
 {
 	struct perf_event_attr a = {
 		.type = PERF_TYPE_SOFTWARE,
@@ -244,6 +246,7 @@ static int open_perf(unsigned cpu)
 		.sample_type = PERF_SAMPLE_RAW,
 		.sample_period = 1,
 		.watermark = 1,
+		.write_backward = overwrites,
 		.wakeup_watermark = UINT32_MAX,
 	};
 	long fd = syscall(SYS_perf_event_open, &a, -1, (int)cpu, -1,
@@ -266,7 +269,7 @@ int scope_node_perf(struct scope_node *n, const struct scope_msg_perf *m,
 	n->nperf += m->n;
 	for (uint32_t i = 0; i < m->n; i++) {
 		uint32_t cpu = m->first + i;
-		int fd = open_perf(cpu);
+		int fd = open_perf(cpu, n->overwrites);
 
 		if (fd == -ENODEV)
 			continue;

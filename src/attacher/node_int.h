@@ -25,6 +25,7 @@ struct scope_node {
 	uint32_t ring_bytes; /* of each, as it was made */
 	int rings[SCOPE_RINGS_MAX]; /* owned, while they are loaded */
 	uint32_t nrings;
+	bool overwrites; /* its perf buffers */
 	unsigned nperf; /* CPUs whose perf events were asked for */
 	struct {
 		struct scope_link *link; /* owned */

@@ -86,7 +86,8 @@ static int do_load(struct scope_server *s, struct scope_node *n,
 	    m->ring_bytes < SCOPE_RING_BYTES_MIN ||
 	    m->ring_bytes > SCOPE_RING_BYTES_MAX ||
 	    (m->ring_bytes & (m->ring_bytes - 1)) ||
-	    m->transport > SCOPE_TRANSPORT_PERF)
+	    m->transport > SCOPE_TRANSPORT_PERF || m->config.overwrites > 1 ||
+	    (m->config.overwrites && m->transport != SCOPE_TRANSPORT_PERF))
 		return -EBADMSG;
 	for (uint32_t i = 0; i < m->nprogs; i++)
 		if (!is_ended(m->prog[i], sizeof(m->prog[i])))

@@ -35,8 +35,7 @@ static const char *const later_cmds[] = {
 	"explain", "serve",  "export",	"agent",   "hub",  NULL,
 };
 static const char *const later_opts[] = {
-	"--filter", "-f",
-	"--overflow", "--config", "--output", "-o", NULL,
+	"--filter", "-f", "--config", "--output", "-o", NULL,
 };
 
 static bool is_among(const char *word, size_t len, const char *const *list)

@@ -122,13 +122,22 @@ static int tee_event(struct scope_sink *sink, const struct scope_event *ev)
 	return s->out->event(s->out, ev);
 }
 
-static void tee_lost(struct scope_sink *sink, uint64_t counts[SCOPE_KIND_MAX])
+static void tee_lost(struct scope_sink *sink,
+		     uint64_t counts[SCOPE_LOSS_MAX][SCOPE_KIND_MAX])
 {
 	struct session *s = (struct session *)((char *)sink -
 					       offsetof(struct session, tee));
 
 	if (s->out->lost)
 		s->out->lost(s->out, counts);
+}
+
+static double tee_fill(struct scope_sink *sink)
+{
+	struct session *s = (struct session *)((char *)sink -
+					       offsetof(struct session, tee));
+
+	return s->out->fill ? s->out->fill(s->out) : 0;
 }
 
 static void tee_tick(struct scope_sink *sink, uint64_t mono_ns)
@@ -179,6 +188,7 @@ static struct scope_run_opts run_opts(const struct session *s)
 		.buffer_bytes = c->buffer_bytes,
 		.transport = c->transport,
 		.sample = c->sample,
+		.overflow = c->overflow,
 		.from = c->from,
 		.duration_ns = c->duration_ns,
 		.budget = c->budget,
@@ -203,7 +213,9 @@ static int run_json(struct session *s, struct scope_target *t,
 	int r, f;
 
 	r = scope_jsonl_new(STDOUT_FILENO, s->own_out, scope_take(s->to),
-			    scope_target_vm(t), &opts, scope_run_stop, &j);
+			    scope_target_vm(t), &opts,
+			    s->conf->overflow == SCOPE_DROP_OLDEST,
+			    scope_run_stop, &j);
 	if (r < 0)
 		return scope_fail(err, r, "can't start writing: %s",
 				  strerror(-r));
@@ -305,7 +317,8 @@ static int watch(const struct scope_live_conf *c,
 		.conf = c,
 		.tee = { .event = tee_event,
 			 .tick = tee_tick,
-			 .lost = tee_lost },
+			 .lost = tee_lost,
+			 .fill = tee_fill },
 		.metrics = metrics,
 		.has_hints = isatty(STDERR_FILENO) && !c->is_quiet,
 	};

@@ -4,11 +4,11 @@
  *
  * Limits:  a line of SCOPE_JSONL_LINE bytes, SCOPE_JSONL_BUFFER bytes waiting
  *          for the reader; what does not fit is refused, and the pipeline
- *          counts it lost.
- * Errors:  a reader that went away, or a full disk, stops the run; the result
- *          of scope_jsonl_finish tells. A writer (export/writer.h) waits for
- *          better times instead.
- * Threads: one owner.
+ *          counts it lost. Or, where the newest are to stay, the oldest go;
+ * they are told to the pipeline as lost later, and the numbers of events are
+ * given when they are written. Errors:  a reader that went away, or a full
+ * disk, stops the run; the result of scope_jsonl_finish tells. A writer
+ * (export/writer.h) waits for better times instead. Threads: one owner.
  */
 #ifndef SCOPE_CLI_JSONL_H
 #define SCOPE_CLI_JSONL_H
@@ -20,6 +20,8 @@
 
 #define SCOPE_JSONL_LINE (1u << 20)
 #define SCOPE_JSONL_BUFFER (16u << 20)
+/* Of the stream, where the newest stay: what is in it is the oldest. */
+#define SCOPE_JSONL_SHORT (2 * SCOPE_JSONL_LINE + (256u << 10))
 
 struct scope_jsonl;
 
@@ -28,7 +30,8 @@ struct scope_jsonl;
  * more, when nothing can be written any more. -ENOMEM, -EAGAIN. */
 int scope_jsonl_new(int fd, int own, struct scope_writer *to,
 		    struct scope_vm *vm,
-		    const struct scope_json_opts *opts, void (*stop)(void),
+		    const struct scope_json_opts *opts, bool keeps_newest,
+		    void (*stop)(void),
 		    struct scope_jsonl **ret_jsonl);
 void scope_jsonl_free(struct scope_jsonl *j);
 SCOPE_AUTO(scope_jsonl)

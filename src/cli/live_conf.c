@@ -8,6 +8,8 @@
 
 #define BUFFER_MIN (64u << 10)
 #define BUFFER_MAX (1u << 30)
+/* As much as is surely taken in by one look at it. */
+#define OLDEST_BUFFER_MAX (SCOPE_BATCHES / 2 * SCOPE_BATCH_BYTES)
 #define ROTATE_KEEP 5
 #define BUDGET_MIN 0.001
 #define BUDGET_MINIMAL 0.01
@@ -39,6 +41,7 @@ enum {
 	OPT_BUDGET,
 	OPT_BUFFER,
 	OPT_TRANSPORT,
+	OPT_OVERFLOW,
 	OPT_STRICT,
 	OPT_NO_SANDBOX,
 	OPT_QUIET,
@@ -99,6 +102,9 @@ const struct scope_opt scope_live_opts[] = {
 			 "Kernel buffers in all, 64K..1G; 8M" },
 	[OPT_TRANSPORT] = { 0, "transport", "NAME", "ring perf",
 			    "Kind of kernel buffers: ring or perf" },
+	[OPT_OVERFLOW] = { 0, "overflow", "POLICY",
+			   "drop-newest drop-oldest sample",
+			   "Without room: drop-newest, drop-oldest or sample" },
 	[OPT_STRICT] = { 0, "strict", NULL, NULL,
 			 "Exit with 5 when events were lost" },
 	[OPT_NO_SANDBOX] = { 0, "no-sandbox", NULL, NULL,
@@ -348,6 +354,28 @@ static int set_transport(struct scope_live_conf *c, const char *value,
 	return 0;
 }
 
+static int set_overflow(struct scope_live_conf *c, const char *value,
+			struct scope_err *err)
+{
+	static const char *const words[] = { "drop-newest", "drop-oldest",
+					     "sample" };
+
+	for (unsigned i = 0; i < 3; i++) {
+		if (strcmp(value, words[i]) == 0) {
+			c->overflow = (enum scope_overflow)i;
+			return 0;
+		}
+	}
+	if (strcmp(value, "block") == 0)
+		return scope_fail(err, -EINVAL,
+				  "--overflow block is for replays of "
+				  "recordings: a node is never kept waiting");
+	return scope_fail(err, -EINVAL,
+			  "--overflow takes drop-newest, drop-oldest or "
+			  "sample, not '%s'",
+			  value);
+}
+
 static int set_color(struct scope_live_conf *c, const char *value,
 		     struct scope_err *err)
 {
@@ -491,6 +519,8 @@ static int set(void *arg, const struct scope_opt *opt, const char *value,
 		return set_sample(c, value, err);
 	case OPT_TRANSPORT:
 		return set_transport(c, value, err);
+	case OPT_OVERFLOW:
+		return set_overflow(c, value, err);
 	case OPT_COLOR:
 		return set_color(c, value, err);
 	case OPT_ELIXIR:
@@ -551,6 +581,16 @@ int scope_live_conf_parse(const struct scope_cmd *cmd, int argc, char **argv,
 		if (r < 0)
 			return r;
 	}
+	if (c->overflow == SCOPE_DROP_OLDEST &&
+	    c->transport == SCOPE_TRANSPORT_RING)
+		return scope_fail(err, -EINVAL,
+				  "--overflow drop-oldest takes perf buffers; "
+				  "leave --transport ring out");
+	if (c->overflow == SCOPE_DROP_OLDEST &&
+	    c->buffer_bytes > OLDEST_BUFFER_MAX)
+		return scope_fail(err, -EINVAL,
+				  "--overflow drop-oldest takes a --buffer of "
+				  "8M at most");
 	r = finish_discover(c, err);
 	if (r == 0)
 		r = finish_dest(c, err);

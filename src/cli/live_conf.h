@@ -13,6 +13,7 @@
 #include "beam/term.h"
 #include "cli/cmd.h"
 #include "export/writer.h"
+#include "pipeline/reader.h"
 #include "probe/catalogue.h"
 
 #define SCOPE_PROCESSES_MAX 64
@@ -46,6 +47,7 @@ struct scope_live_conf {
 	uint64_t buffer_bytes;
 	enum scope_transport transport;
 	double sample; /* share of conversations to keep; 0: all */
+	enum scope_overflow overflow;
 	enum scope_strategy strategy;
 	double budget; /* share of the node's CPU time; 0: no limit */
 	unsigned term_words;

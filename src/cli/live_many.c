@@ -65,13 +65,15 @@ static int is_allowed(struct scope_err *err)
 			  "CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE");
 }
 
-static int open_stream(struct scope_writer *to, int own,
+static int open_stream(const struct scope_live_conf *c,
+		       struct scope_writer *to, int own,
 		       struct scope_stream **ret_stream, struct scope_err *err)
 {
-	int r = to ? scope_stream_new_writer(to, SCOPE_JSONL_BUFFER,
-					     ret_stream) :
-		     scope_stream_new(STDOUT_FILENO, own, SCOPE_JSONL_BUFFER,
-				      ret_stream);
+	/* Who drops the oldest does so in the processes that watch. */
+	size_t cap = c->overflow == SCOPE_DROP_OLDEST ? SCOPE_JSONL_SHORT :
+							SCOPE_JSONL_BUFFER;
+	int r = to ? scope_stream_new_writer(to, cap, ret_stream) :
+		     scope_stream_new(STDOUT_FILENO, own, cap, ret_stream);
 
 	return r < 0 ? scope_fail(err, r, "can't start writing: %s",
 				  strerror(-r)) :
@@ -178,7 +180,7 @@ int scope_live_many(const struct scope_live_conf *c,
 	if (r == 0 && health)
 		r = scope_live_serve(c, health, err);
 	if (r == 0)
-		r = open_stream(scope_take(to), own, &stream, err);
+		r = open_stream(c, scope_take(to), own, &stream, err);
 	if (r < 0)
 		return scope_cmd_complain(r, err);
 	return discover(c, spawner, stream, health, err);

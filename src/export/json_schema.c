@@ -130,6 +130,8 @@ static const enum scope_field_key kind_fields[SCOPE_KIND_MAX][KEYS_MAX] = {
 			      F(FROM_NS), F(TO_NS), END },
 	[SCOPE_KIND_BUDGET] = { F(GROUP), F(KINDS), F(BUDGET_STATE), F(SHARE),
 				F(COST), F(OFF_NS), F(BACK_NS), F(MISSED), END },
+	[SCOPE_KIND_OVERFLOW] = { F(CAUSE), F(OFF_NS), F(BACK_NS), F(KEPT),
+				  F(SAMPLED), END },
 	[SCOPE_KIND_SUMMARY] = { F(EMITTED), F(DELIVERED), F(LOST),
 				 F(SAMPLED), F(MISSED), F(STATS), END },
 };

@@ -472,6 +472,11 @@ int scope_stream_put(struct scope_stream *s, const char *line, size_t len,
 	return 0;
 }
 
+double scope_stream_fill(const struct scope_stream *s)
+{
+	return (double)(load(&s->head) - load(&s->tail)) / (double)s->cap;
+}
+
 int scope_stream_flush(struct scope_stream *s, unsigned timeout_ms)
 {
 	struct timespec step = { .tv_nsec = FLUSH_STEP_NS };

@@ -41,6 +41,8 @@ SCOPE_AUTO(scope_stream)
  * lines can't use (loss, node.exit and summary lines). */
 int scope_stream_put(struct scope_stream *s, const char *line, size_t len,
 		     int keep);
+/* How much of the buffer waits to be written, from 0 to 1. */
+double scope_stream_fill(const struct scope_stream *s);
 /* Wait until all is written: until the reader has taken nothing for
  * `timeout_ms`, and at most 5 s. 0, -ETIMEDOUT, -EPIPE. */
 int scope_stream_flush(struct scope_stream *s, unsigned timeout_ms);

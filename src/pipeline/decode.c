@@ -235,8 +235,10 @@ static void loss_event(struct scope_decoder *d, const struct scope_rec *rec,
 
 	add_text(ev, SCOPE_FIELD_CAUSE, scope_loss_name((enum scope_loss)rec->a[1]));
 	add_text(ev, SCOPE_FIELD_OF, scope_kind_info((unsigned)rec->a[0])->name);
-	add_text(ev, SCOPE_FIELD_STAGE, "kernel");
-	scope_event_add_u(ev, SCOPE_FIELD_CPU, rec->cpu);
+	add_text(ev, SCOPE_FIELD_STAGE,
+		 rec->a[1] == SCOPE_LOSS_QUEUE ? "collector" : "kernel");
+	if (rec->a[1] != SCOPE_LOSS_QUEUE)
+		scope_event_add_u(ev, SCOPE_FIELD_CPU, rec->cpu);
 	scope_event_add_u(ev, SCOPE_FIELD_COUNT, rec->a[2]);
 	scope_event_add_u(ev, SCOPE_FIELD_FROM_NS, rec->ts_ns + off);
 	scope_event_add_u(ev, SCOPE_FIELD_TO_NS, rec->a[3] + off);
@@ -255,6 +257,33 @@ static void put_names(struct scope_buf *b, scope_kindset kinds)
 		if (((kinds >> k) & 1) && scope_kind_info(k)->name)
 			scope_buf_printf(b, "%s%s", b->len ? "," : "",
 					 scope_kind_info(k)->name);
+}
+
+/* Pairs of a kind and a number, as an object. */
+static void put_pairs(struct scope_buf *b, const uint64_t *words, unsigned n)
+{
+	scope_buf_char(b, '{');
+	for (unsigned i = 0; i + 1 < n; i += 2)
+		scope_buf_printf(b, "%s\"%s\":%llu", i ? "," : "",
+				 scope_kind_info((unsigned)words[i])->name,
+				 (unsigned long long)words[i + 1]);
+	scope_buf_char(b, '}');
+}
+
+static void overflow_event(struct scope_decoder *d, const struct scope_rec *rec,
+			   struct scope_event *ev)
+{
+	const uint64_t off = (uint64_t)d->opts.wall_offset_ns;
+	struct scope_buf left = scope_buf_of(d->json, sizeof(d->json));
+
+	put_pairs(&left, ev->image.words, rec->nwords);
+	ev->image = (struct scope_image){ 0 };
+	add_text(ev, SCOPE_FIELD_CAUSE,
+		 scope_shed_name((enum scope_shed_why)rec->a[1]));
+	scope_event_add_u(ev, SCOPE_FIELD_OFF_NS, rec->a[2] + off);
+	scope_event_add_u(ev, SCOPE_FIELD_BACK_NS, rec->ts_ns + off);
+	scope_event_add_u(ev, SCOPE_FIELD_KEPT, rec->a[0]);
+	scope_event_add_text(ev, SCOPE_FIELD_SAMPLED, left.p, left.len);
 }
 
 static void budget_event(struct scope_decoder *d, const struct scope_rec *rec,
@@ -278,12 +307,7 @@ static void budget_event(struct scope_decoder *d, const struct scope_rec *rec,
 		return;
 	scope_event_add_u(ev, SCOPE_FIELD_OFF_NS, rec->a[2] + off);
 	scope_event_add_u(ev, SCOPE_FIELD_BACK_NS, rec->ts_ns + off);
-	scope_buf_char(&missed, '{');
-	for (unsigned i = 0; i + 1 < rec->nwords; i += 2)
-		scope_buf_printf(&missed, "%s\"%s\":%llu", i ? "," : "",
-				 scope_kind_info((unsigned)words[i])->name,
-				 (unsigned long long)words[i + 1]);
-	scope_buf_char(&missed, '}');
+	put_pairs(&missed, words, rec->nwords);
 	scope_event_add_text(ev, SCOPE_FIELD_MISSED, missed.p, missed.len);
 }
 
@@ -361,6 +385,12 @@ static uint64_t learn_before(struct scope_decoder *d,
 		break;
 	case SCOPE_KIND_BUDGET:
 		learn_budget(d, rec);
+		break;
+	case SCOPE_KIND_OVERFLOW:
+		/* Of some conversations one half was seen, and not the other.
+		 */
+		if (d->mailbox)
+			scope_mailbox_lost(d->mailbox, rec->ts_ns);
 		break;
 	case SCOPE_KIND_LOSS:
 		if (d->mailbox && (rec->a[0] == SCOPE_KIND_MSG_SEND ||
@@ -464,6 +494,9 @@ static void build(struct scope_decoder *d, const struct scope_rec *rec,
 	case SCOPE_KIND_BUDGET:
 		budget_event(d, rec, ev);
 		break;
+	case SCOPE_KIND_OVERFLOW:
+		overflow_event(d, rec, ev);
+		break;
 	case SCOPE_KIND_LOSS:
 		loss_event(d, rec, ev);
 		break;
@@ -473,13 +506,13 @@ static void build(struct scope_decoder *d, const struct scope_rec *rec,
 	}
 }
 
-static bool is_known_budget(const struct scope_rec *rec)
+/* Pairs of a kind and a number. */
+static bool are_pairs(const struct scope_rec *rec)
 {
 	const uint64_t *words =
 		(const uint64_t *)((const char *)rec + SCOPE_REC_BYTES);
 
-	if (rec->a[0] >= SCOPE_GROUP_MAX || rec->a[1] >= SCOPE_BUDGET_STATES ||
-	    rec->nwords > 2 * SCOPE_KIND_MAX || rec->nwords % 2)
+	if (rec->nwords > 2 * SCOPE_KIND_MAX || rec->nwords % 2)
 		return false;
 	for (unsigned i = 0; i < rec->nwords; i += 2)
 		if (words[i] >= SCOPE_KIND_MAX ||
@@ -492,7 +525,11 @@ static bool is_known_budget(const struct scope_rec *rec)
 static bool is_known(const struct scope_rec *rec)
 {
 	if (rec->kind == SCOPE_KIND_BUDGET)
-		return is_known_budget(rec);
+		return rec->a[0] < SCOPE_GROUP_MAX &&
+		       rec->a[1] < SCOPE_BUDGET_STATES && are_pairs(rec);
+	if (rec->kind == SCOPE_KIND_OVERFLOW)
+		return rec->a[0] <= SCOPE_MILLION &&
+		       rec->a[1] < SCOPE_SHED_WHYS && are_pairs(rec);
 	if (rec->kind == SCOPE_KIND_LOSS)
 		return rec->a[0] < SCOPE_KIND_MAX &&
 		       scope_kind_info((unsigned)rec->a[0])->name &&

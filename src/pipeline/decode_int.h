@@ -13,6 +13,7 @@
 #include "pipeline/budget.h"
 #include "pipeline/decode.h"
 #include "pipeline/procs.h"
+#include "pipeline/shed.h"
 #include "target/jit.h"
 #include "target/ranges.h"
 #include "target/socket.h"

@@ -8,16 +8,23 @@
  *          will come (but for programs that were preempted). Losses that the
  *          kernel side counted come as records of kind SCOPE_KIND_LOSS:
  *          a[0] kind, a[1] cause, a[2] count, a[3] until (ns); ts_ns is since
- *          when; cpu.
+ *          when; cpu. So do those that were lost here, which no counter of the
+ *          kernel side has: SCOPE_LOSS_OVERWRITTEN and SCOPE_LOSS_QUEUE.
+ *          Changes of the share of conversations that is kept come as records
+ *          of kind SCOPE_KIND_OVERFLOW: a[0] the share in millionths, a[1] enum
+ *          scope_shed_why, a[2] since when the share before was kept (ns), and
+ *          by pairs of words a kind and how many of it were left out then.
  * Clock:   1 ms while the buffers fill quickly, up to 10 ms when little comes.
  * Limits:  SCOPE_BATCHES batches; when all are full the kernel's buffers keep
- *          what they can, and count what they can't.
+ *          what they can, and count what they can't; or, with
+ *          SCOPE_DROP_OLDEST, the batch that waits for longest is emptied.
  * Threads: one inside; get and put from one thread.
  */
 #ifndef SCOPE_PIPELINE_READER_H
 #define SCOPE_PIPELINE_READER_H
 
 #include "pipeline/budget.h"
+#include "pipeline/shed.h"
 #include "probe/probe.h"
 
 #define SCOPE_BATCHES 64
@@ -34,15 +41,29 @@ struct scope_batch {
 	uint8_t data[SCOPE_BATCH_BYTES] __attribute__((aligned(8)));
 };
 
+/* What becomes of events that there is no room for, at every stage. */
+enum scope_overflow {
+	SCOPE_DROP_NEWEST,
+	SCOPE_DROP_OLDEST, /* of a probe that overwrites */
+	SCOPE_SHED, /* as SCOPE_DROP_NEWEST; but see shed.h: of one that samples
+		     */
+};
+
+struct scope_reader_opts {
+	struct scope_budget *budget; /* borrowed; NULL: none; stopped with it */
+	int stop_fd; /* readable when it should end */
+	int pidfd;   /* readable when the node is gone */
+	enum scope_overflow overflow;
+	double share; /* SCOPE_SHED: of conversations, at most */
+};
+
 struct scope_reader;
 
-/* Start draining `probe` (borrowed), and tell what `budget` (borrowed; NULL:
- * none) does, which is stopped with it. stop_fd: readable when it should end;
- * pidfd: readable when the node is gone. The reader detaches the probe itself,
- * then empties the buffers. */
-int scope_reader_new(struct scope_probe *probe, struct scope_budget *budget,
-		     int stop_fd, int pidfd, struct scope_reader **ret_reader,
-		     struct scope_err *err);
+/* Start draining `probe` (borrowed). The reader detaches the probe itself, then
+ * empties the buffers. */
+int scope_reader_new(struct scope_probe *probe,
+		     const struct scope_reader_opts *opts,
+		     struct scope_reader **ret_reader, struct scope_err *err);
 /* Ends the thread, wherever it is. */
 void scope_reader_free(struct scope_reader *r);
 SCOPE_AUTO(scope_reader)
@@ -50,6 +71,8 @@ SCOPE_AUTO(scope_reader)
 /* The next batch, waiting at most timeout_ms; NULL: none came. */
 struct scope_batch *scope_reader_get(struct scope_reader *r,
 				     unsigned timeout_ms);
+/* How full the output is, from 0 to 1: for SCOPE_SHED. */
+void scope_reader_set_output(struct scope_reader *r, double fill);
 /* Give a batch back. */
 void scope_reader_put(struct scope_reader *r, struct scope_batch *b);
 

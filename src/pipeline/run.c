@@ -135,28 +135,34 @@ static void tell_refused(struct run *r)
 	r->refused_since = 0;
 }
 
+static void lost_later(struct run *r, unsigned cause, unsigned kind, uint64_t n,
+		       uint64_t now)
+{
+	struct scope_event ev;
+
+	r->totals.delivered[kind] -= n;
+	r->totals.lost[cause][kind] += n;
+	if (!scope_kind_info(kind)->name)
+		return;
+	scope_report_output_loss(&ev, (enum scope_loss)cause, kind, n,
+				 r->lost_since, now, r->wall_offset_ns);
+	(void)deliver(r, &ev);
+}
+
 /* Events that the sink had taken, and then could not put out. */
 static void note_lost_later(struct run *r)
 {
 	/* In its place among those that are put out now. */
 	uint64_t now = r->last_ns > r->lost_since ? r->last_ns : r->lost_since;
-	uint64_t counts[SCOPE_KIND_MAX] = { 0 };
-	struct scope_event ev;
+	uint64_t counts[SCOPE_LOSS_MAX][SCOPE_KIND_MAX] = { { 0 } };
 
 	if (!r->sink->lost)
 		return;
 	r->sink->lost(r->sink, counts);
-	for (unsigned k = 0; k < SCOPE_KIND_MAX; k++) {
-		if (!counts[k])
-			continue;
-		r->totals.delivered[k] -= counts[k];
-		r->totals.lost[SCOPE_LOSS_REFUSED][k] += counts[k];
-		if (!scope_kind_info(k)->name)
-			continue;
-		scope_report_output_loss(&ev, SCOPE_LOSS_REFUSED, k, counts[k],
-					 r->lost_since, now, r->wall_offset_ns);
-		(void)deliver(r, &ev);
-	}
+	for (unsigned i = 0; i < SCOPE_LOSS_MAX; i++)
+		for (unsigned k = 0; k < SCOPE_KIND_MAX; k++)
+			if (counts[i][k])
+				lost_later(r, i, k, counts[i][k], now);
 	r->lost_since = now;
 }
 
@@ -261,6 +267,11 @@ static int make_set(struct run *r, struct scope_err *err)
 	return rc;
 }
 
+static double share(const struct run *r)
+{
+	return r->opts->sample > 0 ? r->opts->sample : 1;
+}
+
 static bool is_kept(void *arg, uint64_t pid)
 {
 	const struct run *r = arg;
@@ -321,7 +332,12 @@ static void record(struct run *r, const struct scope_rec *rec)
 
 	if (rc >= 0 && rec->kind == SCOPE_KIND_BUDGET)
 		count_missed(r, rec);
-
+	/* What no counter of the kernel side has. */
+	if (rc >= 0 && rec->kind == SCOPE_KIND_LOSS &&
+	    (rec->a[1] == SCOPE_LOSS_OVERWRITTEN ||
+	     rec->a[1] == SCOPE_LOSS_QUEUE) &&
+	    ((r->opts->kinds >> rec->a[0]) & 1))
+		r->totals.lost[rec->a[1]][rec->a[0]] += rec->a[2];
 	if (rc < 0)
 		count_bad(r, rec->kind);
 	else if (rc > 0 && SCOPE_KIND_IS_WIRE(rec->kind) &&
@@ -399,6 +415,8 @@ static int pump(struct run *r, unsigned timeout_ms, struct scope_err *err)
 		count_bad(r, SCOPE_KIND_NONE);
 	while ((rec = scope_order_next(r->order)))
 		record(r, rec);
+	if (r->opts->overflow == SCOPE_SHED && r->sink->fill)
+		scope_reader_set_output(r->reader, r->sink->fill(r->sink));
 	return 1;
 }
 
@@ -473,7 +491,9 @@ static int start(struct run *r, struct scope_err *err)
 		.term_words = r->opts->term_words,
 		.buffer_bytes = r->opts->buffer_bytes,
 		.transport = r->opts->transport,
-		.samples = r->opts->sample > 0,
+		.samples = r->opts->sample > 0 ||
+			   r->opts->overflow == SCOPE_SHED,
+		.overwrites = r->opts->overflow == SCOPE_DROP_OLDEST,
 		.filter = r->opts->processes && r->opts->processes[0],
 		.from = r->opts->from,
 		.calibrator = r->opts->calibrator,
@@ -485,6 +505,12 @@ static int start(struct run *r, struct scope_err *err)
 		.emit = emit,
 		.meanwhile = meanwhile,
 		.arg = r,
+	};
+	struct scope_reader_opts ro = {
+		.stop_fd = stop_fd_get(),
+		.pidfd = scope_target_pidfd(r->t),
+		.overflow = r->opts->overflow,
+		.share = share(r),
 	};
 	struct scope_event ev;
 	int rc;
@@ -501,7 +527,7 @@ static int start(struct run *r, struct scope_err *err)
 		dec.in_set = in_set;
 	}
 	if (po.samples) {
-		scope_probe_keep(r->probe, r->opts->sample);
+		scope_probe_keep(r->probe, share(r));
 		dec.is_kept = is_kept;
 	}
 	dec.jit_descriptor = scope_probe_jit_descriptor(r->probe);
@@ -526,8 +552,8 @@ static int start(struct run *r, struct scope_err *err)
 		if (rc < 0)
 			return rc;
 	}
-	rc = scope_reader_new(r->probe, r->budget, stop_fd_get(),
-			      scope_target_pidfd(r->t), &r->reader, err);
+	ro.budget = r->budget;
+	rc = scope_reader_new(r->probe, &ro, &r->reader, err);
 	if (rc < 0)
 		return rc;
 	scope_report_attach(&r->report, &ev, r->t, r->probe, r->opts->kinds,

@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "export/metrics.h"
+#include "pipeline/reader.h"
 #include "probe/catalogue.h"
 #include "target/target.h"
 #include "wire/event.h"
@@ -28,6 +29,7 @@ struct scope_run_opts {
 	size_t buffer_bytes;	/* of all kernel buffers together */
 	enum scope_transport transport;
 	double sample; /* share of conversations to keep; 0: all */
+	enum scope_overflow overflow; /* see reader.h */
 	double budget; /* share of the node's CPU time; 0: no limit */
 	enum scope_from from;	/* sources of events */
 	uint64_t duration_ns;	/* 0: until stopped */

@@ -13,14 +13,21 @@
 /* Of a sample, before its bytes. */
 #define HEAD_BYTES (sizeof(struct perf_event_header) + sizeof(uint32_t))
 #define RECORD_MAX (HEAD_BYTES + SCOPE_REC_MAX + 8)
+/* Of the oldest records of a buffer that is overwritten: what may be written
+ * just now, and not be told yet. */
+#define UNSAFE_BYTES (2 * RECORD_MAX)
+#define RECORD_MIN (HEAD_BYTES + SCOPE_REC_BYTES)
 
 struct perf_ring {
 	struct perf_event_mmap_page *page; /* mapped; NULL: no such CPU */
 	const uint8_t *data;
+	uint64_t read; /* overwriting: from where on, towards older ones */
 };
 
 struct scope_perf_rings {
 	unsigned n;
+	bool overwrites;
+	uint32_t *found; /* owned: records of one buffer; overwriting */
 	size_t page, bytes;
 	uint64_t whole[(RECORD_MAX + 7) / 8]; /* a record that goes round */
 	struct perf_ring ring[];
@@ -42,10 +49,12 @@ void scope_perf_rings_free(struct scope_perf_rings *r)
 	for (unsigned i = 0; i < r->n; i++)
 		if (r->ring[i].page)
 			(void)munmap(r->ring[i].page, r->page + r->bytes);
+	free(r->found);
 	free(r);
 }
 
 int scope_perf_rings_new(const int *fds, unsigned n, size_t bytes,
+			 bool overwrites,
 			 struct scope_perf_rings **ret_rings,
 			 struct scope_err *err)
 {
@@ -56,13 +65,20 @@ int scope_perf_rings_new(const int *fds, unsigned n, size_t bytes,
 		return scope_fail(err, -ENOMEM, "out of memory");
 	r->page = (size_t)sysconf(_SC_PAGESIZE);
 	r->bytes = bytes;
+	r->overwrites = overwrites;
+	if (overwrites) {
+		r->found = calloc(bytes / RECORD_MIN + 1, sizeof(*r->found));
+		if (!r->found)
+			return scope_fail(err, -ENOMEM, "out of memory");
+	}
 	for (; r->n < n; r->n++) {
 		struct perf_ring *ring = &r->ring[r->n];
 		void *m;
 
 		if (fds[r->n] < 0)
 			continue;
-		m = mmap(NULL, r->page + bytes, PROT_READ | PROT_WRITE,
+		m = mmap(NULL, r->page + bytes,
+			 overwrites ? PROT_READ : PROT_READ | PROT_WRITE,
 			 MAP_SHARED, fds[r->n], 0);
 		if (m == MAP_FAILED)
 			return scope_fail(
@@ -142,6 +158,77 @@ static int drain(struct scope_perf_rings *r, struct perf_ring *ring,
 	return rc;
 }
 
+/* -- where older records are overwritten
+ * -------------------------------------------- */
+
+/* Positions fall as records are written; how far `to` is behind `from`. */
+static uint64_t behind(uint64_t from, uint64_t to)
+{
+	return to - from;
+}
+
+/* A copy of n bytes from `at` on, and whether they were all still there then.
+ */
+static bool copy_old(struct scope_perf_rings *r, const struct perf_ring *ring,
+		     uint64_t at, size_t n, void *to)
+{
+	size_t from = (size_t)(at & (r->bytes - 1));
+	size_t first = n < r->bytes - from ? n : r->bytes - from;
+	uint64_t head;
+
+	memcpy(to, ring->data + from, first);
+	memcpy((uint8_t *)to + first, ring->data, n - first);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	head = __atomic_load_n(&ring->page->data_head, __ATOMIC_RELAXED);
+	return behind(head, at) + n + UNSAFE_BYTES <= r->bytes;
+}
+
+/* The records that were written since `ring->read`, newest first, as far back
+ * as they are there: where each begins, behind `head`. */
+static size_t find_old(struct scope_perf_rings *r, const struct perf_ring *ring,
+		       uint64_t head)
+{
+	const size_t most = r->bytes / RECORD_MIN + 1;
+	uint64_t left = behind(head, ring->read), at = 0;
+	size_t n = 0;
+
+	while (at < left && n < most) {
+		struct perf_event_header h;
+
+		if (!copy_old(r, ring, head + at, sizeof(h), &h) ||
+		    h.size < sizeof(h) || h.size % 8 || h.size > left - at)
+			break;
+		r->found[n++] = (uint32_t)at;
+		at += h.size;
+	}
+	return n;
+}
+
+static int drain_old(struct scope_perf_rings *r, struct perf_ring *ring,
+		     int (*fn)(void *arg, const void *data, size_t len),
+		     void *arg)
+{
+	uint64_t head =
+		__atomic_load_n(&ring->page->data_head, __ATOMIC_ACQUIRE);
+	size_t n = find_old(r, ring, head);
+	int rc = 0;
+
+	ring->read = head;
+	while (n && rc >= 0) {
+		uint64_t at = head + r->found[--n];
+		struct perf_event_header h;
+
+		if (!copy_old(r, ring, at, sizeof(h), &h) ||
+		    h.size > sizeof(r->whole) ||
+		    !copy_old(r, ring, at, h.size, r->whole))
+			continue;
+		rc = hand_over((const uint8_t *)r->whole, h.size, fn, arg);
+		if (rc < 0)
+			ring->read = at; /* the newer ones the next time */
+	}
+	return rc;
+}
+
 int scope_perf_rings_drain(struct scope_perf_rings *r,
 			   int (*fn)(void *arg, const void *data, size_t len),
 			   void *arg)
@@ -150,7 +237,8 @@ int scope_perf_rings_drain(struct scope_perf_rings *r,
 
 	for (unsigned i = 0; rc >= 0 && i < r->n; i++)
 		if (r->ring[i].page)
-			rc = drain(r, &r->ring[i], fn, arg);
+			rc = (r->overwrites ? drain_old : drain)(
+				r, &r->ring[i], fn, arg);
 	return rc;
 }
 
@@ -161,4 +249,22 @@ unsigned scope_perf_rings_count(const struct scope_perf_rings *r)
 	for (unsigned i = 0; i < r->n; i++)
 		count += r->ring[i].page != NULL;
 	return count;
+}
+
+double scope_perf_rings_fill(const struct scope_perf_rings *r)
+{
+	uint64_t most = 0;
+
+	for (unsigned i = 0; !r->overwrites && i < r->n; i++) {
+		const struct perf_event_mmap_page *page = r->ring[i].page;
+		uint64_t used =
+			page ? __atomic_load_n(&page->data_head,
+					       __ATOMIC_RELAXED) -
+					page->data_tail :
+			       0;
+
+		if (used > most)
+			most = used;
+	}
+	return (double)most / (double)r->bytes;
 }

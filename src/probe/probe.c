@@ -55,6 +55,7 @@ static void configure(struct scope_probe *p, struct scope_target *t,
 	c->nrings = p->nrings;
 	c->filter = p->opts.filter;
 	c->samples = p->opts.samples;
+	c->overwrites = p->opts.overwrites;
 	c->am_true = scope_vm_find_atom(vm, "true", 8);
 	c->am_noconnect = scope_vm_find_atom(vm, "noconnect", 4096);
 	c->am_nosuspend = scope_vm_find_atom(vm, "nosuspend", 4096);
@@ -96,7 +97,8 @@ static int load(struct scope_probe *p, struct scope_target *t,
 	struct scope_msg_load m = {
 		.nrings = p->nrings,
 		.ring_bytes = p->ring_bytes,
-		.transport = p->opts.transport,
+		.transport = p->opts.overwrites ? SCOPE_TRANSPORT_PERF :
+						  p->opts.transport,
 	};
 	int r;
 
@@ -178,7 +180,7 @@ static int map_perf(struct scope_probe *p, struct scope_err *err)
 		return r;
 	r = scope_perf_rings_new(
 		fds, n, scope_perf_rings_bytes(p->opts.buffer_bytes, n),
-		&p->perf, err);
+		p->opts.overwrites, &p->perf, err);
 	for (unsigned i = 0; i < n; i++)
 		if (fds[i] >= 0)
 			(void)close(fds[i]);
@@ -441,6 +443,12 @@ void scope_probe_keep(struct scope_probe *p, double share)
 	__atomic_store_n(&p->control->keep, keep, __ATOMIC_RELAXED);
 }
 
+double scope_probe_fill(const struct scope_probe *p)
+{
+	return p->perf ? scope_perf_rings_fill(p->perf) :
+			 scope_rings_fill(p->rings);
+}
+
 bool scope_probe_keeps(const struct scope_probe *p, uint64_t pid)
 {
 	return !p->opts.samples ||
@@ -527,7 +535,8 @@ enum scope_transport scope_probe_transport(const struct scope_probe *p,
 					   const char **ret_why)
 {
 	*ret_buffers = p->perf ? scope_perf_rings_count(p->perf) : p->nrings;
-	*ret_why = p->opts.transport != SCOPE_TRANSPORT_AUTO ? "asked for" :
+	*ret_why = p->opts.overwrites ? "they keep the newest events" :
+		   p->opts.transport != SCOPE_TRANSPORT_AUTO ? "asked for" :
 		   is_perf(p) ? "this kernel has no BPF arrays to map" :
 				"the kernel has them";
 	return p->loaded.transport;

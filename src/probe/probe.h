@@ -34,6 +34,7 @@ struct scope_probe_opts {
 	unsigned term_words;
 	size_t buffer_bytes; /* all rings, or perf buffers, together */
 	enum scope_transport transport;
+	bool overwrites; /* of what is not read in time keep the newest: PERF */
 	bool filter;	     /* only the processes of scope_probe_watch */
 	bool samples;	     /* scope_probe_keep says what is kept */
 	enum scope_from from;
@@ -72,6 +73,9 @@ uint64_t scope_probe_cost(const struct scope_probe *p, enum scope_group group);
 /* Where opts.samples: of all conversations keep this share from now on, as
  * scope/sample.h says; all until then. */
 void scope_probe_keep(struct scope_probe *p, double share);
+/* How full the fullest buffer is, from 0 to 1; 0 where newer records replace
+ * older ones. By the thread that drains. */
+double scope_probe_fill(const struct scope_probe *p);
 /* Whether what belongs to a process alone is kept now. Any thread. */
 bool scope_probe_keeps(const struct scope_probe *p, uint64_t pid);
 

@@ -151,3 +151,19 @@ int scope_rings_drain(struct scope_rings *r,
 		rc = drain(r, &r->ring[i], fn, arg);
 	return rc;
 }
+
+double scope_rings_fill(const struct scope_rings *r)
+{
+	uint64_t most = 0;
+
+	for (unsigned i = 0; i < r->n; i++) {
+		const struct ring *ring = &r->ring[i];
+		uint64_t used =
+			__atomic_load_n(ring->produced, __ATOMIC_RELAXED) -
+			__atomic_load_n(ring->consumed, __ATOMIC_RELAXED);
+
+		if (used > most)
+			most = used;
+	}
+	return (double)most / (double)r->bytes;
+}

@@ -30,6 +30,9 @@ int scope_rings_new(const int *fds, unsigned n, size_t bytes,
 void scope_rings_free(struct scope_rings *r);
 SCOPE_AUTO(scope_rings)
 
+/* How full the fullest is, from 0 to 1. */
+double scope_rings_fill(const struct scope_rings *r);
+
 /* Hand over what is there, ring by ring, oldest first in each. Stops after the
  * record for which fn returns a negative number, and returns that. */
 int scope_rings_drain(struct scope_rings *r,

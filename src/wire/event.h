@@ -142,7 +142,8 @@ enum scope_type {
 	X(CODE_BYTES, "code_bytes", UINT, "bytes of its code")                   \
 	X(CAUSE, "cause", TEXT, "why events were lost")                        \
 	X(OF, "of", TEXT, "kind of the lost events")                           \
-	X(STAGE, "stage", TEXT, "where they were lost: kernel or output")      \
+	X(STAGE, "stage", TEXT,                                                \
+	  "where they were lost: kernel, collector or output")                 \
 	X(CPU, "cpu", UINT, "the CPU that lost them")                          \
 	X(COUNT, "count", UINT, "how many")                                    \
 	X(FROM_NS, "from", UINT, "loss: since when, wall clock ns")            \
@@ -156,6 +157,7 @@ enum scope_type {
 	X(OFF_NS, "from", UINT, "off since when, wall clock ns")               \
 	X(BACK_NS, "to", UINT, "off until when, wall clock ns")                \
 	X(MISSED, "missed", JSON, "events not seen meanwhile, estimated, by kind") \
+	X(KEPT, "share", SHARE, "part of all conversations kept from now on")  \
 	X(SAMPLED, "sampled", JSON, "events left out by intention, by kind")   \
 	X(OTP, "otp", TEXT, "OTP release")                                     \
 	X(ERTS, "erts", TEXT, "ERTS version")                                  \
@@ -284,8 +286,11 @@ struct scope_sink {
 	/* Called about every `tick_ms`, and after each batch; for refreshing. */
 	void (*tick)(struct scope_sink *sink, uint64_t mono_ns);
 	/* Events that were taken and could not be put out in the end: add
-	 * those since the last call to counts[kind]. NULL: there are none. */
-	void (*lost)(struct scope_sink *sink, uint64_t counts[SCOPE_KIND_MAX]);
+	 * those since the last call to counts[cause][kind]. NULL: none. */
+	void (*lost)(struct scope_sink *sink,
+		     uint64_t counts[SCOPE_LOSS_MAX][SCOPE_KIND_MAX]);
+	/* How full what waits to be put out is, 0 to 1. NULL: nothing waits. */
+	double (*fill)(struct scope_sink *sink);
 };
 
 #endif

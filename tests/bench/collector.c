@@ -311,6 +311,12 @@ bool scope_probe_keeps(const struct scope_probe *p, uint64_t pid)
 	return true;
 }
 
+double scope_probe_fill(const struct scope_probe *p)
+{
+	(void)p;
+	return 0;
+}
+
 enum scope_transport scope_probe_transport(const struct scope_probe *p,
 					   unsigned *ret_buffers,
 					   const char **ret_why)

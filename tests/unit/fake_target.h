@@ -23,6 +23,7 @@
 #include "fake_vm.h"
 #include "fault.h"
 #include "pipeline/decode.h"
+#include "pipeline/shed.h"
 #include "target/ranges.h"
 
 #define ALL (~0ull)

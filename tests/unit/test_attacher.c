@@ -421,6 +421,8 @@ static void a_load_is_within_bounds(void **state)
 	with(m.ring_bytes = 1ull << 63);
 	with(memset(m.prog[0], 'a', sizeof(m.prog[0])));
 	with(m.transport = SCOPE_TRANSPORT_PERF + 1);
+	with(m.config.overwrites = 1);
+	with(m.transport = SCOPE_TRANSPORT_PERF; m.config.overwrites = 2);
 	assert_int_equal(answer(&good, sizeof(good)), 0);
 }
 

@@ -174,6 +174,11 @@ static void options_do_what_they_say(void **state)
 			 0);
 	assert_int_equal(c.transport, SCOPE_TRANSPORT_RING);
 	assert_true(c.sample == 0.125);
+	assert_int_equal(c.overflow, SCOPE_DROP_NEWEST);
+	assert_int_equal(parse("scope-bpf --overflow drop-oldest", &c, &err), 0);
+	assert_int_equal(c.overflow, SCOPE_DROP_OLDEST);
+	assert_int_equal(parse("scope-bpf --overflow sample", &c, &err), 0);
+	assert_int_equal(c.overflow, SCOPE_SHED);
 	assert_int_equal(parse("scope-bpf --sample 100%", &c, &err), 0);
 	assert_int_equal(c.transport, SCOPE_TRANSPORT_AUTO);
 	assert_true(c.sample == 0); /* all */
@@ -199,6 +204,10 @@ static void wrong_usage_is_told(void **state)
 		{ "scope-bpf --sample 101%", "'101%'" },
 		{ "scope-bpf --sample .5", "'.5'" },
 		{ "scope-bpf --transport bpf", "ring or perf" },
+		{ "scope-bpf --overflow block", "replays" },
+		{ "scope-bpf --overflow never", "'never'" },
+		{ "scope-bpf --overflow drop-oldest --transport ring", "perf" },
+		{ "scope-bpf --buffer 16M --overflow drop-oldest", "8M at most" },
 		{ "scope-bpf --budget 0", "'0'" },
 		{ "scope-bpf --budget 101%", "'101%'" },
 		{ "scope-bpf --budget 2%%", "'2%%'" },

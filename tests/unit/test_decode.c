@@ -677,8 +677,10 @@ static void losses_are_told(void **state)
 		if (cause == SCOPE_LOSS_RING)
 			is(0, "cause", "\"ring_full\"");
 		is(0, "of", "\"msg.send\"");
-		is(0, "stage", "\"kernel\"");
-		is(0, "cpu", "3");
+		is(0, "stage",
+		   cause == SCOPE_LOSS_QUEUE ? "\"collector\"" :
+					       "\"kernel\"");
+		is(0, "cpu", cause == SCOPE_LOSS_QUEUE ? NULL : "3");
 		is(0, "count", "17");
 		is(0, "from", "5000002000");
 		is(0, "to", "5000003000");
@@ -746,9 +748,49 @@ static void what_probes_cost_is_told(void **state)
 	assert_int_equal(ngot, 0);
 }
 
+static void the_share_that_is_kept_is_told(void **state)
+{
+	struct scope_rec *rec = rec_of(SCOPE_KIND_OVERFLOW, 3000, 0);
+	uint64_t *words = (uint64_t *)((char *)rec + SCOPE_REC_BYTES);
+
+	(void)state;
+	rec->a[0] = 250000;
+	rec->a[1] = SCOPE_SHED_OUTPUT;
+	rec->a[2] = 2000;
+	rec->nwords = 2;
+	rec->nsegs = 1;
+	words[0] = SCOPE_KIND_MSG_SEND;
+	words[1] = 17;
+	words[2] = SCOPE_SEG(0, 2);
+	assert_int_equal(scope_decoder_record(d, rec), 0);
+	is(0, "kind", "\"overflow\"");
+	is(0, "share", "0.25");
+	is(0, "cause", "\"output_full\"");
+	is(0, "from", "5000002000");
+	is(0, "to", "5000003000");
+	is(0, "sampled", "{\"msg.send\":17}");
+	forget();
+	rec->a[0] = SCOPE_MILLION + 1;
+	assert_int_equal(scope_decoder_record(d, rec), -EBADMSG);
+	rec->a[0] = SCOPE_MILLION;
+	rec->a[1] = SCOPE_SHED_WHYS;
+	assert_int_equal(scope_decoder_record(d, rec), -EBADMSG);
+	rec->a[1] = SCOPE_SHED_ROOM;
+	words[0] = SCOPE_KIND_MAX;
+	assert_int_equal(scope_decoder_record(d, rec), -EBADMSG);
+	rec->nwords = 1;
+	assert_int_equal(scope_decoder_record(d, rec), -EBADMSG);
+	rec->nwords = rec->nsegs = 0;
+	assert_int_equal(scope_decoder_record(d, rec), 0);
+	is(0, "cause", "\"room\"");
+	is(0, "share", "1.0");
+	is(0, "sampled", "{}");
+}
+
 static bool comes_from_below(unsigned kind)
 {
 	return kind == SCOPE_KIND_LOSS || kind == SCOPE_KIND_BUDGET ||
+	       kind == SCOPE_KIND_OVERFLOW ||
 	       (SCOPE_KIND_IS_WIRE(kind) && scope_kind_info(kind)->name);
 }
 
@@ -823,7 +865,7 @@ static void no_words_no_contents(void **state)
 	w[0] = w[1] = fake_int(4711);
 	for (unsigned kind = 1; kind < SCOPE_KIND_MAX; kind++) {
 		if (!comes_from_below(kind) || kind == SCOPE_KIND_LOSS ||
-		    kind == SCOPE_KIND_BUDGET ||
+		    kind == SCOPE_KIND_BUDGET || kind == SCOPE_KIND_OVERFLOW ||
 		    kind == SCOPE_KIND_GC_START ||
 		    kind == SCOPE_KIND_GC_END)
 			continue;
@@ -1038,6 +1080,7 @@ int main(void)
 		T(every_allocation_may_fail, 25),
 		T(events_do_not_need_memory, 25),
 		T(what_is_left_out_is_noted, 25),
+		T(the_share_that_is_kept_is_told, 25),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

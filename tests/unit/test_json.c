@@ -229,6 +229,12 @@ static void make_others(void)
 	ADD_U(ev, OFF_NS, 1795372800000000000ull);
 	ADD_U(ev, BACK_NS, 1795372801000000000ull);
 	ADD_TEXT(ev, MISSED, "{\"gc.end\":120}");
+	ev = event(SCOPE_KIND_OVERFLOW, 0);
+	ADD_TEXT(ev, CAUSE, "output_full");
+	ADD_U(ev, OFF_NS, 1795372800000000000ull);
+	ADD_U(ev, BACK_NS, 1795372801000000000ull);
+	ADD_U(ev, KEPT, 250000);
+	ADD_TEXT(ev, SAMPLED, "{\"msg.send\":120}");
 	ev = event(SCOPE_KIND_SUMMARY, 0);
 	ADD_TEXT(ev, LOST, "{\"msg.send\":{\"ring_full\":120}}");
 }

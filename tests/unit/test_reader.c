@@ -43,6 +43,9 @@ struct scope_probe {
 	struct fake_ring ring[RINGS];
 	struct scope_counters counters[CPUS];
 	uint64_t pushed, dropped;
+	bool overwrites; /* the oldest, when there is no room */
+	uint32_t keep;	 /* the share, as it was set last */
+	double fill;
 	bool ended, detached;
 	unsigned drains_after;
 	uint64_t open_ns;   /* a call under way */
@@ -68,7 +71,14 @@ static bool push(unsigned r, unsigned nwords)
 	bool fits;
 
 	(void)pthread_mutex_lock(&fake.lock);
+	if (fake.overwrites && ring->n == ring->cap) {
+		ring->head = (ring->head + 1) % ring->cap;
+		ring->n--;
+	}
 	fits = ring->n < ring->cap;
+	if (fits)
+		__atomic_fetch_add(&c->written[SCOPE_KIND_MSG_SEND], 1,
+				   __ATOMIC_RELAXED);
 	__atomic_fetch_add(&c->emitted[SCOPE_KIND_MSG_SEND], 1,
 			   __ATOMIC_RELAXED);
 	fake.pushed++;
@@ -145,6 +155,22 @@ const struct scope_counters *scope_probe_counters(const struct scope_probe *p,
 	return cpu < CPUS ? &p->counters[cpu] : NULL;
 }
 
+void scope_probe_keep(struct scope_probe *p, double share)
+{
+	__atomic_store_n(&p->keep, (uint32_t)(share * SCOPE_MILLION),
+			 __ATOMIC_RELAXED);
+}
+
+double scope_probe_fill(const struct scope_probe *p)
+{
+	double fill;
+
+	(void)pthread_mutex_lock((pthread_mutex_t *)(uintptr_t)&p->lock);
+	fill = p->fill;
+	(void)pthread_mutex_unlock((pthread_mutex_t *)(uintptr_t)&p->lock);
+	return fill;
+}
+
 int scope_probe_switch(struct scope_probe *p, enum scope_group group, bool on,
 		       struct scope_err *err)
 {
@@ -214,6 +240,12 @@ static int make_small(void **state)
 	return make_probe(512);
 }
 
+static int make_medium(void **state)
+{
+	(void)state;
+	return make_probe(1u << 13);
+}
+
 static int make_large(void **state)
 {
 	(void)state;
@@ -243,6 +275,8 @@ static void signal_fd(int fd)
 static struct {
 	uint32_t seq[RINGS]; /* of the next one */
 	uint64_t n, lost[CPUS], safe_ns, bytes;
+	uint64_t causes[SCOPE_LOSS_MAX];
+	uint64_t share, whys[SCOPE_SHED_WHYS]; /* of overflow records */
 	uint64_t since[CPUS];
 	unsigned batches, lasts;
 	bool node_ended, cut_off;
@@ -252,6 +286,17 @@ static void take_rec(const struct scope_rec *rec)
 {
 	const uint64_t *words = (const uint64_t *)(rec + 1);
 
+	if (rec->kind == SCOPE_KIND_OVERFLOW) {
+		assert_in_range(rec->a[1], 0, SCOPE_SHED_WHYS - 1);
+		got.share = rec->a[0];
+		got.whys[rec->a[1]]++;
+		return;
+	}
+	if (rec->kind == SCOPE_KIND_LOSS && fake.overwrites) {
+		assert_int_equal(rec->a[0], SCOPE_KIND_MSG_SEND);
+		got.causes[rec->a[1]] += rec->a[2];
+		return;
+	}
 	/* What the last whole drain promised. */
 	assert_true(rec->ts_ns >= got.safe_ns);
 	if (rec->kind == SCOPE_KIND_LOSS) {
@@ -267,8 +312,11 @@ static void take_rec(const struct scope_rec *rec)
 	}
 	assert_int_equal(rec->kind, SCOPE_KIND_MSG_SEND);
 	assert_in_range(rec->cpu, 0, RINGS - 1);
-	assert_int_equal(rec->pid, got.seq[rec->cpu]);
-	got.seq[rec->cpu]++;
+	if (fake.overwrites) /* in order, with gaps */
+		assert_true(rec->pid >= got.seq[rec->cpu]);
+	else
+		assert_int_equal(rec->pid, got.seq[rec->cpu]);
+	got.seq[rec->cpu] = (uint32_t)rec->pid + 1;
 	got.n++;
 	for (unsigned i = 0; i < rec->nwords; i++)
 		assert_int_equal(words[i], rec->pid + i);
@@ -342,14 +390,24 @@ static void check_all(void)
 	assert_true(fake.drains_after > 0);
 }
 
-static struct scope_reader *start(void)
+static struct scope_reader *start_with(enum scope_overflow overflow)
 {
+	const struct scope_reader_opts opts = { .stop_fd = stop_fd,
+						.pidfd = pidfd,
+						.overflow = overflow,
+						.share = 1 };
 	struct scope_reader *r = NULL;
 	struct scope_err err = { 0 };
 
 	memset(&got, 0, sizeof(got));
-	assert_int_equal(scope_reader_new(&fake, NULL, stop_fd, pidfd, &r, &err), 0);
+	fake.overwrites = overflow == SCOPE_DROP_OLDEST;
+	assert_int_equal(scope_reader_new(&fake, &opts, &r, &err), 0);
 	return r;
+}
+
+static struct scope_reader *start(void)
+{
+	return start_with(SCOPE_DROP_NEWEST);
 }
 
 /* -- tests ----------------------------------------------------------------- */
@@ -656,17 +714,116 @@ static void in_order_of_time(void **state)
 	assert_in_range(out, 1000, n);
 }
 
+/* The rings overwrite, and batches that nobody takes are emptied: what is left
+ * are the newest, and the sum is right. */
+static void the_newest_stay(void **state)
+{
+	scope_auto(scope_reader) r = start_with(SCOPE_DROP_OLDEST);
+	uint32_t n = 400000;
+	pthread_t producer;
+	uint64_t end = now_ns() + DEADLINE_MS * 1000000ull;
+
+	(void)state;
+	assert_int_equal(pthread_create(&producer, NULL, produce, &n), 0);
+	assert_int_equal(pthread_join(producer, NULL), 0);
+	/* All of it is behind the reader. */
+	for (bool is_empty = false; !is_empty;) {
+		const struct timespec step = { .tv_nsec = 1000000 };
+
+		assert_true(now_ns() < end);
+		(void)nanosleep(&step, NULL);
+		(void)pthread_mutex_lock(&fake.lock);
+		is_empty = !fake.ring[0].n && !fake.ring[1].n &&
+			   !fake.ring[2].n;
+		(void)pthread_mutex_unlock(&fake.lock);
+	}
+	signal_fd(stop_fd);
+	take_until_last(r);
+	for (unsigned i = 0; i < RINGS; i++)
+		assert_int_equal(got.seq[i], fake.ring[i].seq);
+	assert_true(got.causes[SCOPE_LOSS_QUEUE] > 0);
+	assert_int_equal(got.n + got.causes[SCOPE_LOSS_QUEUE] +
+				 got.causes[SCOPE_LOSS_OVERWRITTEN],
+			 n);
+	assert_int_equal(got.causes[SCOPE_LOSS_RING], 0);
+}
+
+static void what_is_overwritten_is_counted(void **state)
+{
+	scope_auto(scope_reader) r = NULL;
+
+	(void)state;
+	fake.overwrites = true;
+	/* Before anybody looks. */
+	for (unsigned i = 0; i < 5000; i++)
+		(void)push(i % RINGS, 1);
+	r = start_with(SCOPE_DROP_OLDEST);
+	signal_fd(stop_fd);
+	take_until_last(r);
+	assert_int_equal(got.n, RINGS * 512);
+	assert_int_equal(got.causes[SCOPE_LOSS_OVERWRITTEN],
+			 5000 - RINGS * 512);
+	assert_int_equal(got.causes[SCOPE_LOSS_QUEUE], 0);
+}
+
+static void set_fill(double fill)
+{
+	(void)pthread_mutex_lock(&fake.lock);
+	fake.fill = fill;
+	(void)pthread_mutex_unlock(&fake.lock);
+}
+
+static void take_until_share(struct scope_reader *r, uint64_t share)
+{
+	uint64_t end = now_ns() + DEADLINE_MS * 1000000ull;
+
+	while (got.share != share) {
+		struct scope_batch *b = scope_reader_get(r, 100);
+
+		assert_true(now_ns() < end);
+		if (!b)
+			continue;
+		take_batch(b);
+		scope_reader_put(r, b);
+	}
+	assert_in_range(__atomic_load_n(&fake.keep, __ATOMIC_RELAXED),
+			share - 1, share + 1);
+}
+
+/* The share falls by the kernel's buffers and by the output, and rises. */
+static void less_is_kept_when_it_is_too_much(void **state)
+{
+	scope_auto(scope_reader) r = start_with(SCOPE_SHED);
+
+	(void)state;
+	fake.counters[1].sampled[SCOPE_KIND_MSG_SEND] = 5;
+	set_fill(0.9);
+	take_until_share(r, 250000);
+	set_fill(0);
+	assert_int_equal(got.whys[SCOPE_SHED_KERNEL], 2);
+	take_until_share(r, SCOPE_MILLION);
+	assert_int_equal(got.whys[SCOPE_SHED_ROOM], 2);
+	scope_reader_set_output(r, 0.7);
+	take_until_share(r, 500000);
+	assert_int_equal(got.whys[SCOPE_SHED_OUTPUT], 1);
+	signal_fd(stop_fd);
+	take_until_last(r);
+}
+
 static void want_of_memory_is_told(void **state)
 {
+	const struct scope_reader_opts opts = { .stop_fd = stop_fd,
+						.pidfd = pidfd,
+						.overflow = SCOPE_DROP_OLDEST };
 	struct scope_reader *r = NULL;
 	struct scope_err err;
 	int rc;
 
 	(void)state;
-	for (long n = 0; n < 3; n++) {
+	for (long n = 0; n < 5; n++) {
 		err = (struct scope_err){ 0 };
 		fault_in = n;
-		rc = scope_reader_new(&fake, NULL, stop_fd, pidfd, &r, &err);
+		rc = scope_reader_new(&fake, &opts, &r, &err);
 		fault_in = -1;
 		assert_int_equal(rc, -ENOMEM);
 		assert_null(r);
@@ -689,6 +846,9 @@ int main(void)
 		T(it_can_be_freed_at_any_time, make_large),
 		T(a_drain_of_more_than_all_batches_ends, make_large),
 		T(in_order_of_time, make_large),
+		T(the_newest_stay, make_medium),
+		T(what_is_overwritten_is_counted, make_small),
+		T(less_is_kept_when_it_is_too_much, make_small),
 		T(want_of_memory_is_told, make_small),
 	};
 

@@ -100,7 +100,7 @@ static int setup(void **state)
 	}
 	ngot = 0;
 	ends_after = SIZE_MAX;
-	return scope_perf_rings_new(fds, CPUS, BYTES, &rings, NULL);
+	return scope_perf_rings_new(fds, CPUS, BYTES, false, &rings, NULL);
 }
 
 static int teardown(void **state)
@@ -446,6 +446,97 @@ static void it_stops_there_too(void **state)
 	assert_int_equal(got[2], 3);
 }
 
+/* -- where older records are overwritten ------------------------------------ */
+
+static void again_overwriting(void)
+{
+	scope_perf_rings_free(rings);
+	assert_int_equal(scope_perf_rings_new(fds, CPUS, BYTES, true, &rings,
+					      NULL),
+			 0);
+}
+
+/* As put(), from the end to the start, whatever is there. */
+static void put_over(unsigned cpu, uint32_t seq, uint32_t words)
+{
+	uint64_t head = page[cpu]->data_head, tail = page[cpu]->data_tail;
+	uint32_t size =
+		(12 + (((SCOPE_REC_BYTES + 8 * words + 4 + 7) & ~7u) - 4));
+
+	page[cpu]->data_tail = page[cpu]->data_head = head - size;
+	assert_true(put(cpu, seq, words));
+	page[cpu]->data_head = head - size;
+	page[cpu]->data_tail = tail;
+}
+
+static void the_newest_are_read_oldest_first(void **state)
+{
+	(void)state;
+	again_overwriting();
+	assert_int_equal(drain(), 0);
+	for (uint32_t i = 0; i < 10; i++)
+		put_over(i % 2 ? 2 : 0, i, i * 20);
+	assert_int_equal(drain(), 0);
+	assert_int_equal(ngot, 10);
+	for (uint32_t i = 0; i < 10; i++)
+		assert_int_equal(got[i], i < 5 ? 2 * i : 2 * (i - 5) + 1);
+	assert_int_equal(drain(), 0);
+	assert_int_equal(ngot, 10);
+	assert_true(scope_perf_rings_fill(rings) == 0);
+}
+
+/* As many as surely are there, in order, without a gap, up to the newest. */
+static void what_was_overwritten_is_not_read(void **state)
+{
+	uint32_t seq = 0;
+
+	(void)state;
+	again_overwriting();
+	for (unsigned round = 0; round < 200; round++) {
+		unsigned n = 1 + round * 13 % 2000;
+
+		for (unsigned i = 0; i < n; i++, seq++)
+			put_over(0, seq, (round * 7 + i) % 50);
+		ngot = 0;
+		assert_int_equal(drain(), 0);
+		assert_true(ngot > 0 && ngot <= n);
+		if (n < 60)
+			assert_int_equal(ngot, n);
+		else
+			assert_true(ngot > 50);
+		for (size_t i = 0; i < ngot; i++)
+			assert_int_equal(got[i], seq - ngot + i);
+	}
+}
+
+static void it_goes_on_where_it_stopped(void **state)
+{
+	(void)state;
+	again_overwriting();
+	for (uint32_t i = 0; i < 10; i++)
+		put_over(0, i, 3);
+	ends_after = 4;
+	assert_int_equal(drain(), -EAGAIN);
+	assert_int_equal(ngot, 4);
+	put_over(0, 10, 3);
+	ends_after = SIZE_MAX;
+	assert_int_equal(drain(), 0);
+	assert_int_equal(ngot, 11);
+	for (uint32_t i = 0; i < 11; i++)
+		assert_int_equal(got[i], i);
+}
+
+static void how_full_they_are(void **state)
+{
+	(void)state;
+	assert_true(scope_perf_rings_fill(rings) == 0);
+	while (put(2, 1, 100))
+		;
+	assert_true(scope_perf_rings_fill(rings) > 0.95);
+	assert_int_equal(drain(), 0);
+	assert_true(scope_perf_rings_fill(rings) == 0);
+}
+
 static void what_cannot_be_mapped_is_said(void **state)
 {
 	struct scope_perf_rings *none = NULL;
@@ -455,7 +546,8 @@ static void what_cannot_be_mapped_is_said(void **state)
 
 	(void)state;
 	assert_int_equal(pipe(pipes), 0);
-	assert_true(scope_perf_rings_new(pipes, 1, BYTES, &none, &err) < 0);
+	assert_true(scope_perf_rings_new(pipes, 1, BYTES, false, &none,
+					 &err) < 0);
 	assert_non_null(strstr(err.text, "--buffer"));
 	err = (struct scope_err){ 0 };
 	assert_true(scope_rings_new(pipes, 1, BYTES, &no_rings, &err) < 0);
@@ -481,6 +573,10 @@ int main(void)
 		R(what_is_being_written_is_waited_for),
 		R(what_was_there_is_no_record),
 		R(it_stops_there_too),
+		T(the_newest_are_read_oldest_first),
+		T(what_was_overwritten_is_not_read),
+		T(it_goes_on_where_it_stopped),
+		T(how_full_they_are),
 		cmocka_unit_test(what_cannot_be_mapped_is_said),
 	};
 
