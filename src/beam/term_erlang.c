@@ -5,7 +5,9 @@
  * The rules of io_lib, io_lib_pretty and of the VM's own printer, which does
  * funs: characters up to U+00FF are printable, but for controls; atoms with
  * others are quoted; a binary is text when all of it is UTF-8 and printable, or
- * when none of that but all of its bytes are printable Latin-1.
+ * when it is not UTF-8 but all of its bytes are printable Latin-1; OTP 29 asks
+ * for the latter only where what comes before the first byte that is not UTF-8
+ * is printable.
  */
 #include "beam/term_int.h"
 
@@ -259,7 +261,7 @@ static void put_map(struct scope_put *p, const struct scope_view *v)
 /* What a binary is printed as: bytes, or text in one of two encodings. */
 enum text { TEXT_NOT, TEXT_LATIN1, TEXT_UTF8 };
 
-static enum text text_of(const struct scope_bits *b)
+static enum text text_of(const struct scope_bits *b, unsigned otp)
 {
 	const char *s = (const char *)b->data;
 	size_t n = b->bytes, i = 0;
@@ -283,6 +285,8 @@ static enum text text_of(const struct scope_bits *b)
 		return good ? TEXT_LATIN1 : TEXT_NOT;
 	if (i == n && n)
 		return good ? TEXT_UTF8 : TEXT_NOT;
+	if (otp >= 29 && !good)
+		return TEXT_NOT;
 	for (i = 0; i < b->bytes; i++)
 		if (!scope_latin1_printable(b->data[i]))
 			return TEXT_NOT;
@@ -324,7 +328,7 @@ static void put_bits(struct scope_put *p, const struct scope_view *v)
 		return;
 	}
 	scope_buf_lit(p->out, "<<");
-	text = text_of(&b);
+	text = text_of(&b, p->l->otp);
 	some = text != TEXT_NOT;
 	if (some)
 		put_text(p, &b, text);

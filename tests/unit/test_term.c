@@ -259,6 +259,12 @@ TEST(binaries)
 	ERL(bin("\xce\xa9"), "<<206,169>>"); /* not printable with +pc latin1 */
 	EX(bin("\xce\xa9"), "\"\xce\xa9\"");
 	JSON(bin("\xce\xa9"), "{\"t\":\"bin\",\"v\":\"\xce\xa9\"}");
+	/* U+0569, which is not printable, and then no UTF-8: as Latin-1, but
+	 * not with OTP 29. */
+	ERL(bin("\xd5\xa9\xf8"),
+	    f.l->otp < 29 ? "<<\"\xc3\x95\xc2\xa9\xc3\xb8\">>" :
+			    "<<213,169,248>>");
+	ERL(bin("\xf8\xd5\xa9"), "<<\"\xc3\xb8\xc3\x95\xc2\xa9\">>");
 	ERL(bin("\x7f"), "<<127>>");
 	EX(bin("\x7f"), "\"\\d\"");
 	EX(bin("\xc2\x80"), "<<194, 128>>");

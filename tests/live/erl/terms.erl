@@ -63,7 +63,8 @@ whole(Tab) ->
                            maps:from_list([{integer_to_binary(N), N} || N <- lists:seq(1, 35)]),
                            maps:from_list([{list_to_atom("key_" ++ integer_to_list(N)), N} || N <- lists:seq(1, 33)])]] ++
     [{binary, B} || B <- [<<>>, <<0>>, <<1, 2, 3>>, <<"text">>, <<"caf", 233>>, <<"café"/utf8>>, <<"café λ 日本"/utf8>>,
-                          <<"quo\"te\\">>, <<"line\n">>, <<255, 254>>, <<"printable", 0>>,
+                          <<"quo\"te\\">>, <<"line\n">>, <<255, 254>>, <<213, 169, 248>>, <<248, 213, 169>>,
+                          <<"printable", 0>>,
                           list_to_binary(lists:duplicate(64, $x)), % the longest on the heap
                           binary:part(Bytes, 5, 30), % of a larger one off it
                           binary:part(<<"small and inside">>, 6, 3)]] ++
