@@ -960,6 +960,23 @@ static void find_uprobes(struct scope_target *t, scope_kindset wanted,
 					      strlen(out->source[k]) - 1);
 }
 
+/* What no source of these kinds tells. */
+static void note_limits(struct scope_sites *out)
+{
+	static const enum scope_kind kinds[] = {
+		SCOPE_KIND_PORT_OPEN, SCOPE_KIND_PORT_CLOSE,
+		SCOPE_KIND_PORT_INPUT, SCOPE_KIND_PORT_OUTPUT
+	};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if ((out->found & SCOPE_KIND_BIT(kinds[i])) &&
+		    !out->limits[kinds[i]])
+			out->limits[kinds[i]] =
+				"sockets of the module socket (inet_backend "
+				"socket) are no ports and are not watched; "
+				"kind call shows the calls of its NIFs";
+}
+
 void scope_catalogue_find(struct scope_target *t, scope_kindset wanted,
 			  enum scope_from from, struct scope_sites *out)
 {
@@ -972,6 +989,7 @@ void scope_catalogue_find(struct scope_target *t, scope_kindset wanted,
 		find_uprobes(t, wanted, out);
 	if (from != SCOPE_FROM_UPROBE && (wanted & ~out->found))
 		r = scope_catalogue_add_usdt(t, wanted & ~out->found, out);
+	note_limits(out);
 	for (unsigned k = 1; k < SCOPE_KIND_MAX; k++) {
 		if (!SCOPE_KIND_IS_WIRE(k) || !(wanted & SCOPE_KIND_BIT(k)) ||
 		    !scope_kind_info(k)->name ||

@@ -1115,6 +1115,10 @@ static void usdt_stands_in_for_symbols(void **state)
 	assert_string_equal(found.source[SCOPE_KIND_PROC_EXIT],
 			    "uprobe erts_do_exit_process");
 	assert_null(found.limits[SCOPE_KIND_PROC_EXIT]);
+	assert_null(found.limits[SCOPE_KIND_PORT_COMMAND]);
+	if (has(SCOPE_KIND_PORT_INPUT))
+		assert_non_null(strstr(found.limits[SCOPE_KIND_PORT_INPUT],
+				       "inet_backend"));
 	asked = SCOPE_FROM_UPROBE;
 	find(WIRE);
 	assert_false(has(SCOPE_KIND_MSG_SEND));
