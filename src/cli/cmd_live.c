@@ -220,6 +220,8 @@ static int run_json(struct session *s, struct scope_target *t,
 		return scope_fail(err, r, "can't start writing: %s",
 				  strerror(-r));
 	s->out = scope_jsonl_sink(j);
+	if (s->conf->refused)
+		scope_jsonl_also(j, s->conf->refused);
 	run.progress = progress;
 	run.progress_arg = s;
 	handle_signals(false);

@@ -12,6 +12,7 @@
 
 #include "base/time.h"
 #include "cli/exit.h"
+#include "cli/refusals.h"
 #include "cli/relay.h"
 #include "target/procfs.h"
 
@@ -218,6 +219,8 @@ static void begin(struct discover *d, unsigned at, uint64_t now)
 		memset(scope_health_node(d->o->health, at), 0,
 		       sizeof(struct scope_metrics));
 	scope_roster_begun(&d->roster, at, now);
+	if (d->o->refusals)
+		scope_refusals_seat(d->o->refusals, at, pid);
 	if (scope_spawner_begin(d->o->spawner, at, pid) < 0)
 		d->failed = -EOWNERDEAD;
 }
@@ -284,6 +287,8 @@ static void leave(struct discover *d, unsigned at, uint64_t now)
 	scope_relay_free(scope_take(s->out));
 	scope_relay_free(scope_take(s->err));
 	s->is_busy = false;
+	if (d->o->refusals)
+		scope_refusals_seat(d->o->refusals, at, 0);
 	if (d->o->health)
 		scope_metrics_set(
 			scope_health_node(d->o->health, at)->attached_ns, 0);

@@ -24,6 +24,7 @@
 struct scope_discover_opts {
 	struct scope_spawner *spawner; /* all borrowed */
 	struct scope_stream *stream;
+	struct scope_refusals *refusals; /* borrowed; NULL: nobody is told */
 	struct scope_health *health; /* of SCOPE_ROSTER_MAX nodes; or NULL */
 	const char *const *names;    /* nodes that match one; NULL-ended; none: all */
 	uint64_t duration_ns;	     /* 0: until stopped */

@@ -26,6 +26,9 @@ struct scope_jsonl {
 	/* by kind; written by the stream's thread */
 	uint64_t refused[SCOPE_KIND_MAX];
 	uint64_t told[SCOPE_KIND_MAX]; /* of those, what was asked for */
+	const uint64_t
+		*also; /* borrowed: refused elsewhere; NULL: nothing is */
+	uint64_t also_told[SCOPE_KIND_MAX];
 	bool is_written_to;
 	char *line;		     /* owned */
 	void (*stop)(void);
@@ -119,8 +122,7 @@ static double fill(struct scope_sink *sink)
 			    scope_stream_fill(j->stream);
 }
 
-/* The kind of a line that we wrote; SCOPE_KIND_NONE: it can't be told. */
-static unsigned kind_of(const char *line, size_t n)
+unsigned scope_jsonl_kind(const char *line, size_t n)
 {
 	static const char key[] = "\"kind\":\"";
 	const char *at = memmem(line, n, key, sizeof(key) - 1);
@@ -150,8 +152,9 @@ static void count_refused(void *arg, const char *lines, size_t n)
 		const char *end = memchr(lines, '\n', n);
 		size_t len = end ? (size_t)(end + 1 - lines) : n;
 
-		(void)__atomic_add_fetch(&j->refused[kind_of(lines, len)], 1,
-					 __ATOMIC_RELAXED);
+		(void)__atomic_add_fetch(
+			&j->refused[scope_jsonl_kind(lines, len)], 1,
+			__ATOMIC_RELAXED);
 		lines += len;
 		n -= len;
 	}
@@ -167,6 +170,11 @@ static void lost(struct scope_sink *sink,
 
 		counts[SCOPE_LOSS_REFUSED][k] += n - j->told[k];
 		j->told[k] = n;
+		if (j->also) {
+			n = __atomic_load_n(&j->also[k], __ATOMIC_RELAXED);
+			counts[SCOPE_LOSS_REFUSED][k] += n - j->also_told[k];
+			j->also_told[k] = n;
+		}
 		if (!j->backlog)
 			continue;
 		n = scope_backlog_dropped(j->backlog)[k];
@@ -223,6 +231,15 @@ no_stream:
 	if (own >= 0)
 		(void)close(own);
 	return r;
+}
+
+void scope_jsonl_also(struct scope_jsonl *j, const uint64_t *refused)
+{
+	j->also = refused;
+	j->sink.lost = lost;
+	for (unsigned k = 0; k < SCOPE_KIND_MAX; k++)
+		j->also_told[k] =
+			__atomic_load_n(&refused[k], __ATOMIC_RELAXED);
 }
 
 void scope_jsonl_free(struct scope_jsonl *j)

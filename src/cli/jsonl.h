@@ -36,6 +36,14 @@ int scope_jsonl_new(int fd, int own, struct scope_writer *to,
 void scope_jsonl_free(struct scope_jsonl *j);
 SCOPE_AUTO(scope_jsonl)
 
+/* Lines of this stream are written by somebody else, too, who counts by kind in
+ * `refused` (borrowed; SCOPE_KIND_MAX) what a receiver refused: told like what
+ * is refused here, from what is there now on. */
+void scope_jsonl_also(struct scope_jsonl *j, const uint64_t *refused);
+
+/* The kind of a line that a jsonl wrote; SCOPE_KIND_NONE: it can't be told. */
+unsigned scope_jsonl_kind(const char *line, size_t n);
+
 /* Borrowed. */
 struct scope_sink *scope_jsonl_sink(struct scope_jsonl *j);
 

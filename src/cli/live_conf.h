@@ -60,6 +60,9 @@ struct scope_live_conf {
 	unsigned verbose;
 	const char *listen, *token_file; /* NULL: no HTTP server, no token */
 	struct scope_dest dest; /* dest.to NULL: the standard output */
+	/* With --discover, of each node: by kind, what was refused of its lines
+	 * by whom they are handed on to; borrowed; else NULL. */
+	const uint64_t *refused;
 	size_t nredacts;
 	const char *redacts[SCOPE_REDACTS_MAX]; /* rules, as given */
 	size_t nprocesses;

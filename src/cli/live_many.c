@@ -11,6 +11,7 @@
 #include "cli/exit.h"
 #include "cli/jsonl.h"
 #include "cli/live_parts.h"
+#include "cli/refusals.h"
 #include "cli/sandbox.h"
 #include "pipeline/run.h"
 
@@ -22,6 +23,7 @@ struct many {
 	int (*watch)(const struct scope_live_conf *c,
 		     struct scope_metrics *metrics, struct scope_err *err);
 	struct scope_health *health; /* borrowed; or NULL */
+	struct scope_refusals *refusals; /* borrowed */
 };
 
 /* In a process of its own: watch one node, and write to standard output. */
@@ -41,8 +43,9 @@ static int watch_one(void *arg, unsigned slot, pid_t pid)
 	c.dest = (struct scope_dest){ 0 };
 	c.listen = c.token_file = NULL;
 	c.duration_ns = 0; /* of all; the other end sees to it */
-	if (scope_run_renew() < 0)
+	if (scope_run_renew() < 0 || scope_refusals_keep(m->refusals) < 0)
 		return SCOPE_EXIT_FAILED;
+	c.refused = scope_refusals_of(m->refusals, slot);
 	if (m->health) {
 		scope_health_keep(m->health, slot);
 		metrics = scope_health_node(m->health, slot);
@@ -82,18 +85,20 @@ static int open_stream(const struct scope_live_conf *c,
 
 /* All that was handed on gets out, or it is said how much did not. */
 static int finish(const struct scope_live_conf *c, struct scope_stream *s,
-		  bool was_stopped, struct scope_err *err)
+		  const struct scope_refusals *refusals, bool was_stopped,
+		  struct scope_err *err)
 {
 	int r = scope_stream_flush(s, was_stopped && !c->dest.to ?
 					      FLUSH_STOP_MS :
 					      FLUSH_MS);
 	int e = scope_stream_error(s);
 
-	if (r == 0 && scope_stream_refused(s))
+	/* The others are told by those whose lines they were. */
+	if (r == 0 && scope_refusals_late(refusals))
 		return scope_fail(err, -EIO,
 				  "the receiver of the output refused %" PRIu64
-				  " lines",
-				  scope_stream_refused(s));
+				  " lines of streams that had ended",
+				  scope_refusals_late(refusals));
 	if (r == 0 || e == -EPIPE)
 		return e;
 	return scope_fail(err, r == -ETIMEDOUT ? r : -EIO,
@@ -104,12 +109,14 @@ static int finish(const struct scope_live_conf *c, struct scope_stream *s,
 
 static int discover(const struct scope_live_conf *c,
 		    struct scope_spawner *spawner, struct scope_stream *stream,
-		    struct scope_health *health, struct scope_err *err)
+		    struct scope_health *health,
+		    struct scope_refusals *refusals, struct scope_err *err)
 {
 	const struct scope_discover_opts opts = {
 		.spawner = spawner,
 		.stream = stream,
 		.health = health,
+		.refusals = refusals,
 		.names = c->matches,
 		.duration_ns = c->duration_ns,
 		.is_quiet = c->is_quiet,
@@ -119,7 +126,7 @@ static int discover(const struct scope_live_conf *c,
 	};
 	struct scope_discover_totals totals;
 	int r = scope_discover(&opts, &totals, err);
-	int f = finish(c, stream, totals.was_stopped, r < 0 ? NULL : err);
+	int f = finish(c, stream, refusals, totals.was_stopped, r < 0 ? NULL : err);
 
 	/* Who reads until enough was seen had its fill. */
 	if (f == -EPIPE)
@@ -148,6 +155,7 @@ int scope_live_many(const struct scope_live_conf *c,
 	};
 	scope_auto(scope_writer) to = NULL;
 	scope_auto(scope_health) health = NULL;
+	scope_auto(scope_refusals) refusals = NULL;
 	scope_auto(scope_spawner) spawner = NULL;
 	scope_auto(scope_stream) stream = NULL;
 	int own = -1;
@@ -165,11 +173,16 @@ int scope_live_many(const struct scope_live_conf *c,
 	if (r == 0)
 		r = scope_live_health(c, SCOPE_ROSTER_MAX, &health, err);
 	many.health = health;
+	if (r == 0 && scope_refusals_new(SCOPE_ROSTER_MAX, &refusals) < 0)
+		r = scope_fail(err, -ENOMEM, "out of memory");
+	many.refusals = refusals;
 	if (r == 0)
 		r = scope_spawner_start(watch_one, &many, &spawner, err);
 	if (r < 0)
 		return scope_cmd_complain(r, err);
 	if (to) {
+		to->refuse = scope_refusals_count;
+		to->refuse_arg = refusals;
 		sandbox.writes_files = to->writes_files;
 		sandbox.uses_network = to->uses_network;
 		sandbox.keeps_user = to->needs_user;
@@ -183,5 +196,5 @@ int scope_live_many(const struct scope_live_conf *c,
 		r = open_stream(c, scope_take(to), own, &stream, err);
 	if (r < 0)
 		return scope_cmd_complain(r, err);
-	return discover(c, spawner, stream, health, err);
+	return discover(c, spawner, stream, health, refusals, err);
 }
