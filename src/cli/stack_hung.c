@@ -13,19 +13,21 @@
 #include "target/schedulers.h"
 #include "target/waits.h"
 
-#define LOOK_MS 300	/* between the two looks */
+#define LOOKS 7 /* at each scheduler */
+#define LOOK_MS 50
 /* Share of the time that a thread ran, or had to wait for a CPU, from which on it
  * is at work; CPU time that takes several turns of any process. */
 #define BUSY 0.5
 #define TURNS_NS 10000000u
 #define CULPRITS_MAX 64
+#define TURNS 16 /* that are waited for, to see a process at work */
 #define WAITS_SHOWN 100
 
 enum what {
 	WHAT_IDLE,
 	WHAT_BUSY,     /* with work of the runtime, no process */
 	WHAT_RUNS,     /* one process or another */
-	WHAT_KEEPS,    /* the same process, which goes on */
+	WHAT_KEEPS,    /* the same process nearly always, which goes on */
 	WHAT_SPINS,    /* the same, without a reduction, on a CPU */
 	WHAT_BLOCKED,  /* the same, and it is asleep */
 	WHAT_STARVED,  /* the same, and it waits for a CPU */
@@ -34,7 +36,9 @@ enum what {
 
 struct row {
 	struct scope_scheduler_thread thread;
-	struct scope_glance first, second;
+	struct scope_glance at[LOOKS];
+	uint64_t pid;  /* whom it is about: Eterm; 0: none */
+	uint64_t reds; /* that it did meanwhile */
 	double share;	/* of a CPU, between the looks */
 	double at_work; /* the same, with the time that it waited for one */
 	uint64_t cpu_ns;
@@ -56,6 +60,13 @@ struct hung {
 
 /* -- looking --------------------------------------------------------------- */
 
+static void glance(struct hung *h, int look)
+{
+	for (size_t i = 0; i < h->n; i++)
+		scope_runner_glance(h->p->runner, &h->rows[i].thread,
+				    &h->rows[i].at[look]);
+}
+
 static int first_look(struct hung *h, struct scope_err *err)
 {
 	const struct scope_scheduler_thread *threads;
@@ -67,12 +78,12 @@ static int first_look(struct hung *h, struct scope_err *err)
 		return scope_fail(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < h->n; i++)
 		h->rows[i].thread = threads[i];
+	glance(h, 0);
 	for (size_t i = 0; i < h->n; i++) {
-		struct row *w = &h->rows[i];
+		char state = h->rows[i].at[0].state;
 
-		scope_runner_glance(h->p->runner, &w->thread, &w->first);
-		if (w->first.state == 'T' || w->first.state == 't') {
-			h->state = w->first.state;
+		if (state == 'T' || state == 't') {
+			h->state = state;
 			stopped++;
 		}
 	}
@@ -80,20 +91,56 @@ static int first_look(struct hung *h, struct scope_err *err)
 	return 0;
 }
 
-static enum what judge(const struct hung *h, const struct row *w)
+/* Whom it had most often; how often that was. */
+static unsigned most_often(struct row *w)
 {
-	const struct scope_glance *a = &w->first, *b = &w->second;
+	unsigned most = 0;
+
+	for (int i = 0; i < LOOKS; i++) {
+		const struct scope_glance *g = &w->at[i];
+		unsigned n = 0;
+
+		if (!g->pid)
+			continue;
+		for (int k = 0; k < LOOKS; k++)
+			n += w->at[k].pid == g->pid;
+		if (n <= most)
+			continue;
+		most = n;
+		w->pid = g->pid;
+	}
+	return most;
+}
+
+/* The reductions of the process from the first look at it to the last. */
+static uint64_t reductions(const struct row *w)
+{
+	uint64_t from = 0, to = 0;
+	bool has = false;
+
+	for (int i = 0; i < LOOKS; i++) {
+		if (w->at[i].pid != w->pid)
+			continue;
+		if (!has)
+			from = w->at[i].reds;
+		has = true;
+		to = w->at[i].reds;
+	}
+	return to - from;
+}
+
+static enum what judge(const struct hung *h, struct row *w)
+{
+	unsigned n = most_often(w);
 
 	if (h->is_stopped)
 		return WHAT_STOPPED;
-	if (!b->pid)
-		return a->pid ? WHAT_RUNS :
-		       w->at_work > BUSY ? WHAT_BUSY :
-					 WHAT_IDLE;
-	if (a->pid != b->pid)
-		return WHAT_RUNS;
-	if (a->reds != b->reds)
-		return WHAT_KEEPS;
+	if (!n)
+		return w->at_work > BUSY ? WHAT_BUSY : WHAT_IDLE;
+	w->reds = reductions(w);
+	if (n < LOOKS || w->reds)
+		return n > LOOKS / 2 && w->at_work > BUSY ? WHAT_KEEPS :
+							    WHAT_RUNS;
 	if (w->at_work < BUSY)
 		return WHAT_BLOCKED;
 	return w->cpu_ns > TURNS_NS ? WHAT_SPINS : WHAT_STARVED;
@@ -109,22 +156,24 @@ static double share_of(const struct hung *h, uint64_t ns)
 }
 
 /* A node that is stopped looks the same at any time. */
-static void second_look(struct hung *h)
+static void look_on(struct hung *h)
 {
 	const struct timespec pause = { .tv_nsec = LOOK_MS * 1000000l };
 	uint64_t from = scope_now_ns();
 
-	if (!h->is_stopped)
-		(void)nanosleep(&pause, NULL);
+	for (int i = 1; i < LOOKS; i++) {
+		if (!h->is_stopped)
+			(void)nanosleep(&pause, NULL);
+		glance(h, i);
+	}
 	h->between_ns = scope_now_ns() - from;
 	for (size_t i = 0; i < h->n; i++) {
 		struct row *w = &h->rows[i];
+		const struct scope_glance *a = w->at, *b = a + LOOKS - 1;
 
-		scope_runner_glance(h->p->runner, &w->thread, &w->second);
-		w->cpu_ns = w->second.cpu_ns - w->first.cpu_ns;
+		w->cpu_ns = b->cpu_ns - a->cpu_ns;
 		w->share = share_of(h, w->cpu_ns);
-		w->at_work = share_of(h, w->cpu_ns + w->second.wait_ns -
-						 w->first.wait_ns);
+		w->at_work = share_of(h, w->cpu_ns + b->wait_ns - a->wait_ns);
 		w->what = judge(h, w);
 	}
 }
@@ -146,7 +195,7 @@ static const char *const says[] = {
 	[WHAT_IDLE] = "idle",
 	[WHAT_BUSY] = "busy with the runtime's own work",
 	[WHAT_RUNS] = "runs one process after another",
-	[WHAT_KEEPS] = "runs the same process at both looks, which goes on",
+	[WHAT_KEEPS] = "runs the same process nearly all the time",
 	[WHAT_SPINS] = "spins: the same process, and not one reduction",
 	[WHAT_BLOCKED] = "blocked: the same process, asleep in native code",
 	[WHAT_STARVED] = "has the same process, and waits for a CPU",
@@ -194,15 +243,25 @@ static void put_who(struct hung *h, uint64_t pid, uint64_t name)
 
 /* The process, with what the thread does. Its place in the table is asked for
  * now: it may have ended. */
-static void put_process(struct hung *h, const struct scope_running *run)
+static void put_process(struct hung *h, uint64_t pid,
+			const struct scope_running *run)
 {
+	scope_autofree char *text = NULL;
 	struct scope_proc proc;
+	size_t len = 0;
+	FILE *out;
 
-	if (scope_target_proc(h->p->t, run->pid, &proc) < 0)
+	if (scope_target_proc(h->p->t, pid, &proc) < 0)
+		return;
+	out = open_memstream(&text, &len);
+	if (!out)
+		return;
+	(void)scope_stack_show(h->p, &proc, run, out);
+	if (fclose(out) != 0 || !len)
 		return;
 	if (is_json(h))
 		fputs(",\"process\":", h->out);
-	(void)scope_stack_show(h->p, &proc, run, h->out);
+	(void)fwrite(text, 1, len, h->out);
 }
 
 /* For how long it has been so. A look alone tells at least. */
@@ -270,10 +329,27 @@ static void put_thread(struct hung *h, const struct row *w,
 		fputs(")\n", h->out);
 }
 
+/* Between its turns a process is on no scheduler: wait for one. */
+static bool look_at(struct hung *h, const struct row *w,
+		    struct scope_running *run)
+{
+	const struct timespec pause = { .tv_nsec = 1000000l };
+	bool is_seen = false;
+
+	for (int i = 0; i < TURNS; i++) {
+		is_seen = scope_runner_look(h->p->runner, &w->thread, run) == 0;
+		if (w->what == WHAT_IDLE || w->what == WHAT_RUNS ||
+		    w->what == WHAT_BUSY || (is_seen && run->pid == w->pid))
+			break;
+		(void)nanosleep(&pause, NULL);
+	}
+	return is_seen;
+}
+
 static void put_row(struct hung *h, const struct row *w, bool is_first)
 {
 	struct scope_running run;
-	bool is_seen = scope_runner_look(h->p->runner, &w->thread, &run) == 0;
+	bool is_seen = look_at(h, w, &run);
 
 	if (is_json(h))
 		fprintf(h->out,
@@ -288,12 +364,16 @@ static void put_row(struct hung *h, const struct row *w, bool is_first)
 	put_queue(h, w);
 	if (is_json(h) && w->what == WHAT_KEEPS)
 		fprintf(h->out, ",\"reductions\":%" PRIu64,
-			w->second.reds - w->first.reds);
+			w->reds);
 	put_thread(h, w, is_seen ? &run : NULL);
-	if (is_seen && run.pid)
-		put_process(h, &run);
-	else if (is_seen && run.nnative)
-		scope_stack_put_native(h->p, &run, h->out);
+	if (is_seen && run.pid && (!w->pid || run.pid == w->pid)) {
+		put_process(h, run.pid, &run);
+	} else {
+		if (is_seen && run.nnative)
+			scope_stack_put_native(h->p, &run, h->out);
+		if (w->pid && w->what != WHAT_RUNS)
+			put_process(h, w->pid, NULL);
+	}
 	if (is_json(h))
 		fputc('}', h->out);
 }
@@ -303,7 +383,7 @@ static bool is_worth_a_row(const struct row *w)
 {
 	return w->thread.kind == 0 || w->what == WHAT_SPINS ||
 	       w->what == WHAT_BLOCKED || w->what == WHAT_STARVED ||
-	       w->what == WHAT_KEEPS || w->second.pid;
+	       w->pid;
 }
 
 static void put_rows(struct hung *h)
@@ -423,7 +503,7 @@ static bool waits_itself(const struct hung *h, uint64_t pid)
 static bool are_all_taken(const struct hung *h, unsigned kind)
 {
 	for (size_t i = 0; i < h->n; i++)
-		if (h->rows[i].thread.kind == kind && !h->rows[i].second.pid)
+		if (h->rows[i].thread.kind == kind && !h->rows[i].pid)
 			return false;
 	return true;
 }
@@ -457,7 +537,7 @@ static void put_culprits(struct hung *h)
 		normal += w->thread.kind == 0;
 		taken += w->thread.kind == 0 &&
 			 (is_stuck(w->what) || w->what == WHAT_KEEPS);
-		if (!w->second.pid ||
+		if (!w->pid ||
 		    (w->thread.kind && !are_all_taken(h, w->thread.kind)))
 			continue;
 		(void)snprintf(text, sizeof(text),
@@ -470,9 +550,9 @@ static void put_culprits(struct hung *h)
 				       "runs on %s %u all the time",
 			       type_words[w->thread.kind], w->thread.no);
 		if (is_stuck(w->what) || w->what == WHAT_STOPPED ||
-		    (w->what == WHAT_KEEPS && w->at_work > BUSY))
-			n = put_culprit(h, n, w->second.pid,
-					name_of(h, w->second.pid),
+		    w->what == WHAT_KEEPS)
+			n = put_culprit(h, n, w->pid,
+					name_of(h, w->pid),
 					names[w->what], text);
 	}
 	for (size_t i = 0; i < h->nwaits; i++)
@@ -518,7 +598,7 @@ static void put_head(struct hung *h)
 	scope_stack_put(h->p, &b, h->out);
 	fprintf(h->out, ", PID %d", (int)info->pid);
 	if (!h->is_stopped)
-		fprintf(h->out, ": two looks, %.1f s apart\n",
+		fprintf(h->out, ": looked at for %.1f s\n",
 			(double)h->between_ns / 1e9);
 	else if (h->state == 't')
 		fputs(": STOPPED by a debugger or tracer, which has to let it "
@@ -537,7 +617,7 @@ int scope_stack_hung(struct scope_stack_printer *p, FILE *out,
 	int r = first_look(&h, err);
 
 	if (r == 0) {
-		second_look(&h);
+		look_on(&h);
 		(void)scope_target_schedulers(p->t, &h.queues);
 		r = scope_waits_find(p->t, p->naming, &h.waits, &h.nwaits, err);
 	}

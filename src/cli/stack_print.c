@@ -329,9 +329,12 @@ void scope_stack_put_native(struct scope_stack_printer *p,
 }
 
 /* Of a process that runs, but not where it is now. */
-static bool is_old(const struct scope_running *run)
+static bool is_old(const struct scope_stack *s, const struct scope_running *run)
 {
-	return run && run->from == SCOPE_E_OLD;
+	enum scope_snap_status status = scope_snap_status_of(s->state);
+
+	return run ? run->from == SCOPE_E_OLD :
+		     status == SCOPE_SNAP_RUNNING || status == SCOPE_SNAP_GC;
 }
 
 static void print_head(struct scope_stack_printer *p,
@@ -365,7 +368,7 @@ static void print_head(struct scope_stack_printer *p,
 			run->thread.number);
 	if (json)
 		return;
-	if (is_old(run))
+	if (is_old(s, run))
 		fputs("  (its stack as it stored it last)", out);
 	else if (s->is_torn && !run)
 		fputs("  (it changed while it was read)", out);
@@ -393,7 +396,7 @@ void scope_stack_print(struct scope_stack_printer *p,
 		"\"torn\":%s",
 		s->words_all, s->is_cut ? "true" : "false",
 		s->is_whole ? "true" : "false", s->is_torn ? "true" : "false");
-	if (is_old(run))
+	if (is_old(s, run))
 		fputs(",\"old\":true", out);
 	fputs("}\n", out);
 }
@@ -403,6 +406,7 @@ int scope_stack_show(struct scope_stack_printer *p,
 		     const struct scope_running *run, FILE *to)
 {
 	struct scope_stack_opts how = { .frames = p->conf->depth };
+	struct scope_running old;
 	int r = 0;
 
 	if (run && run->from != SCOPE_E_OLD && run->from != SCOPE_E_NONE) {
@@ -412,7 +416,7 @@ int scope_stack_show(struct scope_stack_printer *p,
 		how.copy = run->copy;
 		how.copied = run->copied;
 	}
-	for (int i = 0; r == 0 && i < TRIES; i++) {
+	for (int i = 0; r != -ENOMEM && r != -ESRCH && i < TRIES; i++) {
 		scope_autofree char *text = NULL;
 		struct scope_stack s = { 0 };
 		size_t len = 0;
@@ -420,8 +424,20 @@ int scope_stack_show(struct scope_stack_printer *p,
 		bool is_good;
 
 		r = scope_stack_read(p->t, p->naming, proc, &how, &s);
+		/* What does not end as stacks do, or has words that no stack
+		 * has, is none (any more): then there is the one stored. */
+		if (how.e && (r < 0 || s.odd || !(s.is_whole || s.is_cut))) {
+			old = *run;
+			old.from = SCOPE_E_OLD;
+			run = &old;
+			how = (struct scope_stack_opts){
+				.frames = p->conf->depth
+			};
+			scope_stack_done(&s);
+			r = scope_stack_read(p->t, p->naming, proc, &how, &s);
+		}
 		if (r < 0)
-			break;
+			continue;
 		out = open_memstream(&text, &len);
 		if (out) {
 			s.is_torn |= i + 1 == TRIES;

@@ -15,17 +15,15 @@
 #define THREADS_MAX 4096u /* ERTS_MAX_NO_OF_SCHEDULERS of three kinds */
 #define CODE_BYTES (1u << 20) /* of a function, for what is before a call */
 
-/* Registers, by DWARF's numbers, of the JIT's code and of the interpreter's
- * loop, as gcc compiles it: c_p and E are looked for among all that C functions
- * preserve. */
+/* Registers, by DWARF's numbers: in which the JIT keeps E where it does not store
+ * it; in which the loop of the stock interpreter of OTP 23.2.6 has its. */
 #if defined(__x86_64__)
 #define REG_JIT_KEPT 6 /* rbp */
-#define REG_EMU_E 13   /* r13, on OTP 23.2.6 */
-static const uint8_t preserved[] = { 3, 6, 12, 13, 14, 15 };
+#define REG_EMU_I 3    /* rbx */
+#define REG_EMU_PROCESS 12
+#define REG_EMU_E 13
 #else
 #define REG_JIT_KEPT 20
-#define REG_EMU_E 255 /* not known */
-static const uint8_t preserved[] = { 19, 20, 21, 22, 23, 24, 25, 26, 27, 28 };
 #endif
 
 struct scope_runner {
@@ -34,7 +32,7 @@ struct scope_runner {
 	struct scope_unwind *u;	   /* owned */
 	struct scope_scheduler_thread *threads; /* owned */
 	size_t nthreads;
-	uint64_t loop[2]; /* the interpreter's: its function; 0: a JIT */
+	uint64_t loop; /* the interpreter's: its function; 0: a JIT */
 	uint64_t copy_at; /* where the copy of the stack is from */
 	size_t copied;
 	union {
@@ -87,8 +85,6 @@ size_t scope_runner_threads(struct scope_runner *r,
 int scope_runner_new(struct scope_target *t, struct scope_naming *n,
 		     struct scope_runner **ret_runner)
 {
-	static const char *const loops[] = { "process_main",
-					     "erts_dirty_process_main" };
 	scope_auto(scope_runner) r = calloc(1, sizeof(*r));
 	const struct scope_scheduler_thread *threads;
 	int rc;
@@ -103,8 +99,8 @@ int scope_runner_new(struct scope_target *t, struct scope_naming *n,
 	rc = scope_unwind_new(t, &r->u);
 	if (rc < 0)
 		return rc;
-	for (unsigned i = 0; !t->info.jit && i < 2; i++)
-		r->loop[i] = scope_target_address(t, loops[i]);
+	if (!t->info.jit)
+		r->loop = scope_target_address(t, "process_main");
 	(void)scope_runner_threads(r, &threads);
 	*ret_runner = scope_take(r);
 	return 0;
@@ -249,20 +245,18 @@ static bool is_loop(const struct scope_runner *r, uint64_t pc)
 {
 	struct scope_symbol s;
 
-	if (!r->loop[0] || pc < r->t->info.bias ||
+	if (!r->loop || pc < r->t->info.bias ||
 	    scope_target_function(r->t, pc - r->t->info.bias, &s) < 0)
 		return false;
-	return s.vaddr + r->t->info.bias == r->loop[0];
+	return s.vaddr + r->t->info.bias == r->loop;
 }
 
-/* Up to the JIT's code, or to the thread's start; what the registers were in the
- * interpreter's loop is left in *ret_loop. */
+/* Up to the JIT's code, or to the thread's start. */
 static void unwind(struct scope_runner *r, struct scope_thread_regs *regs,
-		   struct scope_running *o, struct scope_thread_regs *ret_loop)
+		   struct scope_running *o)
 {
 	bool is_return = false;
 
-	ret_loop->known = 0;
 	while (o->nnative < SCOPE_NATIVES) {
 		uint64_t pc = regs->r[SCOPE_REG_PC];
 
@@ -274,8 +268,6 @@ static void unwind(struct scope_runner *r, struct scope_thread_regs *regs,
 		}
 		o->native[o->nnative++] =
 			(struct scope_native){ pc, is_return };
-		if (is_loop(r, pc - is_return))
-			*ret_loop = *regs;
 		if (scope_unwind_step(r->u, regs, is_return, read_copied, r) < 0)
 			break;
 		is_return = true;
@@ -353,44 +345,36 @@ static void find_jit(struct scope_runner *r, const struct scheduler *s,
 		set_e(o, kept, SCOPE_E_REGISTER);
 }
 
-/* Of the registers that the interpreter's loop has one is the process, and one
- * E: the lower of two that point into the stack's block is HTOP. One alone is E
- * only where stock builds keep it. */
+/* While the interpreter's loop itself is run, as stock builds keep things: not
+ * in what it calls, where these registers may hold anything. What does not look
+ * like a stack there is not taken for one later. */
 static void find_emu(struct scope_runner *r, const struct scheduler *s,
-		     const struct scope_thread_regs *loop,
+		     const struct scope_thread_regs *regs,
 		     struct scope_running *o)
 {
-	bool has_process = false, is_sure = false;
-	uint64_t e = 0, i = 0;
+#if defined(__x86_64__)
+	const uint64_t e = regs->r[REG_EMU_E], i = regs->r[REG_EMU_I];
 	struct scope_named f;
-	unsigned n = 0;
 
-	for (size_t k = 0; k < sizeof(preserved); k++) {
-		uint64_t v;
-
-		if (!scope_reg_is_known(loop, preserved[k]))
-			continue;
-		v = loop->r[preserved[k]];
-		has_process |= v == s->process;
-		if (is_in_stack(s, v)) {
-			n++;
-			e = v > e ? v : e;
-			is_sure |= preserved[k] == REG_EMU_E;
-		} else if (!i && scope_naming_find(r->n, v, &f) == 0 &&
-			   f.kind == SCOPE_NAMED_FUNCTION) {
-			i = v;
-		}
-	}
-	if (!has_process || !i || n == 0 || n > 2 || (n == 1 && !is_sure))
+	if (o->nnative == 0 || !is_loop(r, o->native[0].pc) ||
+	    regs->r[REG_EMU_PROCESS] != s->process || !is_in_stack(s, e) ||
+	    scope_naming_find(r->n, i, &f) < 0 ||
+	    f.kind != SCOPE_NAMED_FUNCTION)
 		return;
 	set_e(o, e, SCOPE_E_REGISTER);
 	o->pc = i;
 	o->pc_is_return = false;
+#else
+	(void)r;
+	(void)s;
+	(void)regs;
+	(void)o;
+#endif
 }
 
 static void find_top(struct scope_runner *r, const struct scheduler *s,
+		     const struct scope_thread_regs *first,
 		     const struct scope_thread_regs *regs,
-		     const struct scope_thread_regs *loop,
 		     struct scope_running *o)
 {
 	o->process = s->process;
@@ -403,8 +387,8 @@ static void find_top(struct scope_runner *r, const struct scheduler *s,
 	}
 	if (r->t->info.jit)
 		find_jit(r, s, regs, o);
-	else if (loop->known)
-		find_emu(r, s, loop, o);
+	else
+		find_emu(r, s, first, o);
 	if (o->from == SCOPE_E_NONE) {
 		set_e(o, s->stop, SCOPE_E_OLD);
 		o->pc = 0;
@@ -437,7 +421,7 @@ static uint64_t time_since(struct scope_runner *r, uint64_t data)
 static int look_once(struct scope_runner *r, struct scope_running *o)
 {
 	struct scope_thread_look look;
-	struct scope_thread_regs regs, loop;
+	struct scope_thread_regs regs;
 	struct scheduler before, after;
 	uint64_t data = find_data(r, &o->thread);
 	int rc;
@@ -458,13 +442,10 @@ static int look_once(struct scope_runner *r, struct scope_running *o)
 	r->copy_at = regs.r[SCOPE_REG_SP];
 	r->copied = look.stack_bytes;
 	o->torn = before.process != after.process || before.pid != after.pid;
-	if (look.how != SCOPE_THREAD_UNSEEN) {
-		unwind(r, &regs, o, &loop);
-	} else {
-		regs.known = loop.known = 0;
-	}
+	if (look.how != SCOPE_THREAD_UNSEEN)
+		unwind(r, &regs, o);
 	if (after.process)
-		find_top(r, &after, &regs, &loop, o);
+		find_top(r, &after, &look.regs, &regs, o);
 	else
 		o->pc = 0;
 	take_copy(r, o);

@@ -11,9 +11,9 @@
  *          in C functions that it called, Process.stop where the call stores it
  *          there (all that take long do), else the register in which the call
  *          keeps it, as it was restored by unwinding;
- *          in the interpreter's loop a register, which is taken only when
- *          another one holds the process and it points to a return address or
- *          into the process's stack;
+ *          in the interpreter's loop, but in nothing that it calls, a register,
+ *          which is taken only when two others hold the process and a place in
+ *          code;
  *          on a dirty scheduler always Process.stop.
  *          Where none of that holds it is Process.stop, which the process stored
  *          there last, in the call that it is in or before: it is said to be
