@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "probe/perf_rings.h"
 
+#include <ck_pr.h>
 #include <linux/perf_event.h>
 #include <stdint.h>
 #include <string.h>
@@ -178,7 +179,7 @@ static bool copy_old(struct scope_perf_rings *r, const struct perf_ring *ring,
 
 	memcpy(to, ring->data + from, first);
 	memcpy((uint8_t *)to + first, ring->data, n - first);
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	ck_pr_fence_load();
 	head = __atomic_load_n(&ring->page->data_head, __ATOMIC_RELAXED);
 	return behind(head, at) + n + UNSAFE_BYTES <= r->bytes;
 }

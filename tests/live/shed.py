@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 """shed.py STREAM: a stream whose reader rested meanwhile, with --overflow sample.
 
-It is sound; the share that is kept falls, and is all of it in the end; what was left out meanwhile is told, and no more than the summary
-says; a receive that is joined to a send is of the same message.
+It is sound; the share that is kept falls, and is all of it in the end; what was
+left out meanwhile is told, and no more than the summary says; a receive that is
+joined to a send is of the same message.
 """
 import collections
 import sys

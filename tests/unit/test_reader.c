@@ -793,10 +793,11 @@ static void take_until_share(struct scope_reader *r, uint64_t share)
 /* The share falls by the kernel's buffers and by the output, and rises. */
 static void less_is_kept_when_it_is_too_much(void **state)
 {
-	scope_auto(scope_reader) r = start_with(SCOPE_SHED);
+	scope_auto(scope_reader) r = NULL;
 
 	(void)state;
 	fake.counters[1].sampled[SCOPE_KIND_MSG_SEND] = 5;
+	r = start_with(SCOPE_SHED);
 	set_fill(0.9);
 	take_until_share(r, 250000);
 	set_fill(0);
