@@ -12,13 +12,12 @@ third time alike is what OUT must say, exactly; memory within 2 %. Reductions li
 between what the second and the third asking told; the same number is used from
 the first to the second as from the second to the third: looking cost nothing.
 
---stuck: each process runs, on a scheduler of its own, and all of them do.
+--stuck: each process runs, on the scheduler that it is named after.
 --busy: the truth is of some processes, which stay as they are; others come and go.
 """
 
 import argparse
 import json
-import os
 import re
 import sys
 
@@ -47,11 +46,11 @@ def ours(o):
 def stuck(path):
     with open(path, encoding='utf-8') as f:
         *processes, node = [json.loads(line) for line in f]
-    where = sorted(p.get('scheduler', 0) for p in processes)
-    if node['kind'] == 'node' and where == list(range(1, os.cpu_count() + 1)) and \
-            all(p['state'] == 'running' for p in processes):
+    where = {p['name']: p.get('scheduler') for p in processes if p['state'] == 'running'}
+    if node['kind'] == 'node' and len(where) == len(processes) > 0 and \
+            where == {f'ps_stuck_{n + 1}': n + 1 for n in range(len(processes))}:
         return 0
-    print('on schedulers', where)
+    print('running on schedulers:', where)
     return 1
 
 
