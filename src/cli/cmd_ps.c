@@ -10,6 +10,7 @@
 #include "base/auto.h"
 #include "cli/cmd.h"
 #include "cli/exit.h"
+#include "cli/node.h"
 #include "cli/ps.h"
 #include "cli/ps_node.h"
 #include "cli/sandbox.h"
@@ -30,6 +31,10 @@ enum {
 	OPT_REVERSE,
 	OPT_LIMIT,
 	OPT_TREE,
+	OPT_SCHEDULERS,
+	OPT_MEMORY,
+	OPT_PORTS,
+	OPT_ETS,
 	OPT_JSON,
 	OPT_ELIXIR,
 	OPT_REDACT,
@@ -51,6 +56,14 @@ static const struct scope_opt opts[] = {
 			"Show so many at most" },
 	[OPT_TREE] = { 0, "tree", NULL, NULL,
 		       "Show who started whom: the supervision tree" },
+	[OPT_SCHEDULERS] = { 0, "schedulers", NULL, NULL,
+			     "Instead: what each scheduler runs; run queues" },
+	[OPT_MEMORY] = { 0, "memory", NULL, NULL,
+			 "Instead: memory, by type and by allocator" },
+	[OPT_PORTS] = { 0, "ports", NULL, NULL,
+			"Instead: the ports, and who owns them" },
+	[OPT_ETS] = { 0, "ets", NULL, NULL,
+		      "Instead: the ETS tables, and who owns them" },
 	[OPT_JSON] = { 0, "json", NULL, NULL,
 		       "A JSON object for each process, then one of the node" },
 	[OPT_ELIXIR] = { 0, "elixir", NULL, NULL,
@@ -77,6 +90,7 @@ struct conf {
 	size_t nredacts;
 	const char *processes[PROCESSES_MAX];
 	size_t nprocesses;
+	unsigned parts; /* SCOPE_NODE_BITs; 0: the processes */
 	enum scope_syntax syntax;
 	bool is_reversed, wants_tree, wants_json, is_wide, has_no_sandbox;
 	bool wants_help, wants_version;
@@ -162,6 +176,12 @@ static int set(void *arg, const struct scope_opt *opt, const char *value,
 	case OPT_TREE:
 		c->wants_tree = true;
 		return 0;
+	case OPT_SCHEDULERS:
+	case OPT_MEMORY:
+	case OPT_PORTS:
+	case OPT_ETS:
+		c->parts |= SCOPE_NODE_BIT(opt - opts - OPT_SCHEDULERS);
+		return 0;
 	case OPT_JSON:
 		c->wants_json = true;
 		return 0;
@@ -198,6 +218,13 @@ static int parse(const struct scope_cmd *cmd, int argc, char **argv,
 						      "process");
 		c->processes[c->nprocesses++] = argv[at];
 	}
+	if (c->parts && (c->wants_tree || c->nfields || c->limit ||
+			 c->nprocesses || c->is_reversed ||
+			 c->sort != SCOPE_PS_PID))
+		return scope_fail(err, -EINVAL,
+				  "--schedulers, --memory, --ports and --ets "
+				  "show no processes: they go without what "
+				  "chooses or orders these");
 	if (c->wants_tree && (c->nfields || c->limit || c->is_reversed ||
 			      c->sort != SCOPE_PS_PID))
 		return scope_fail(err, -EINVAL,
@@ -429,7 +456,7 @@ static int show_tree(struct look *l, struct scope_err *err)
 				l->c->nprocesses ? wanted : NULL,
 				l->c->wants_json, stdout);
 	if (r == 0 && l->c->wants_json)
-		scope_ps_node_json(l->t, l->ps.s, stdout);
+		r = scope_ps_node_json(&l->ps, l->t, stdout);
 	return r == -EIO ? 0 : r; /* told with the rest of stdout */
 }
 
@@ -453,13 +480,15 @@ static int show_rows(struct look *l, const enum scope_ps_key *keys,
 				    nkeys, stdout);
 		fputc('\n', stdout);
 	}
-	scope_ps_node_json(l->t, l->ps.s, stdout);
-	return 0;
+	r = scope_ps_node_json(&l->ps, l->t, stdout);
+	return r == -ESRCH ? scope_fail(err, r, "the node has ended") : r;
 }
 
 static bool needs_code(const struct conf *c, const enum scope_ps_key *keys,
 		       size_t n)
 {
+	if (c->parts)
+		return c->parts & SCOPE_NODE_BIT(SCOPE_NODE_SCHEDULERS);
 	if (c->wants_tree)
 		return c->wants_json;
 	if (c->sort == SCOPE_PS_CURRENT_FUNCTION ||
@@ -494,11 +523,15 @@ static int show(struct look *l, struct scope_err *err)
 		r = scope_naming_new(l->t, &naming);
 	if (r == -ENOMEM)
 		return r;
+	l->ps.naming = naming;
+	if (c->parts)
+		return scope_ps_node_parts(&l->ps, l->t, c->parts,
+					   c->wants_json, terminal_width(c),
+					   stdout, err);
 	r = scope_snapshot_take(l->t, &how, &s, err);
 	if (r < 0)
 		return r;
 	l->ps.s = s;
-	l->ps.naming = naming;
 	return c->wants_tree ? show_tree(l, err) :
 			       show_rows(l, keys, nkeys, err);
 }

@@ -80,6 +80,8 @@ void scope_ps_put_what(struct scope_ps *ps, const struct scope_snap_proc *p,
 		       struct scope_buf *out);
 /* The same text without what would move a terminal's cursor; its columns. */
 size_t scope_ps_clean(char *s, size_t *len);
+/* Bytes of the first `columns` columns of such text. */
+size_t scope_ps_cut(const char *s, size_t len, size_t columns);
 
 /* A row for each of n processes, with a line of titles. width: of the terminal,
  * 0: not cut. */

@@ -37,8 +37,7 @@ static size_t cell(struct scope_ps *ps, const struct scope_snap_proc *p,
 	return scope_ps_clean(ps->text, ret_len);
 }
 
-/* Bytes of the first `columns` columns of clean text. */
-static size_t cut_at(const char *s, size_t len, size_t columns)
+size_t scope_ps_cut(const char *s, size_t len, size_t columns)
 {
 	size_t at = 0;
 
@@ -56,7 +55,7 @@ static void put_cell(const char *s, size_t len, size_t columns, size_t width,
 	if (is_right)
 		fprintf(out, "%*s", (int)fill, "");
 	if (columns > width && !is_right) {
-		len = cut_at(s, len, width - 1);
+		len = scope_ps_cut(s, len, width - 1);
 		fwrite(s, 1, len, out);
 		fputc('+', out);
 	} else {

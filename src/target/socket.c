@@ -53,6 +53,7 @@ struct scope_sockets {
 	char *text; /* of a table, READ_BYTES and more */
 	size_t text_cap;
 	uint64_t read_ns, read_took_ns; /* when the tables were, and how long */
+	bool tells_peers;
 };
 
 /* ---- the kernel's tables ------------------------------------------------------ */
@@ -279,7 +280,8 @@ static void look_at_socket(struct scope_sockets *s, uint64_t id, uint64_t addr,
 		       sizeof(e->socket.local));
 	/* Where the driver's own note of it goes with each event, that is what
 	 * was so at its time. */
-	if (scope_target_vm(s->t)->layout->inet_remote == SCOPE_NO)
+	if (s->tells_peers ||
+	    scope_target_vm(s->t)->layout->inet_remote == SCOPE_NO)
 		scope_net_text(r->line.peer, tables[r->table].is_v6,
 			       r->line.peer_port, e->socket.peer,
 			       sizeof(e->socket.peer));
@@ -422,6 +424,11 @@ int scope_sockets_new(struct scope_target *t,
 		return -ENOMEM;
 	*ret_sockets = scope_take(s);
 	return 0;
+}
+
+void scope_sockets_tell_peers(struct scope_sockets *s)
+{
+	s->tells_peers = true;
 }
 
 void scope_sockets_free(struct scope_sockets *s)

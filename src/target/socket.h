@@ -10,7 +10,8 @@
  *          is said was so while the port held it. What was gone by then, or has
  *          no address yet, is not said.
  * Peer:    only where the release's inet_remote is not known: else the events
- *          have it from the driver, as it was at their time.
+ *          have it from the driver, as it was at their time; or where it is
+ *          asked for (scope_sockets_tell_peers).
  * Cached:  by the port's id, which names one port. Connected and listening
  *          sockets keep their addresses; the others are looked at again after
  *          SCOPE_SOCKET_AGE_NS, or after scope_sockets_changed. The tables of
@@ -42,6 +43,8 @@ struct scope_socket {
 int scope_sockets_new(struct scope_target *t,
 		      struct scope_sockets **ret_sockets);
 void scope_sockets_free(struct scope_sockets *s);
+/* There are no events: the peers are said from the kernel's tables always. */
+void scope_sockets_tell_peers(struct scope_sockets *s);
 SCOPE_AUTO(scope_sockets)
 
 /* What is known of the port with that id, whose Port is at addr (0: only what
