@@ -19,6 +19,7 @@
 const struct scope_cmd *const scope_cmds[] = {
 	&scope_cmd_live,
 	&scope_cmd_ps,
+	&scope_cmd_top,
 	&scope_cmd_stack,
 	&scope_cmd_doctor,
 	&scope_cmd_schema,
@@ -30,7 +31,7 @@ const struct scope_cmd *const scope_cmds[] = {
 /* Words of the contract that this version does not serve: said so, so that
  * nobody looks for a node of that name, or for a typing error. */
 static const char *const later_cmds[] = {
-	"record", "query",   "show",	"state",   "sql",  "top",
+	"record", "query",   "show",	"state",   "sql",  
 	"trace",   "profile", "analyze", "plan", "watch",
 	"explain", "serve",  "export",	"agent",   "hub",  NULL,
 };

@@ -48,6 +48,7 @@ extern const struct scope_cmd scope_cmd_doctor;
 extern const struct scope_cmd scope_cmd_ps;
 extern const struct scope_cmd scope_cmd_schema;
 extern const struct scope_cmd scope_cmd_stack;
+extern const struct scope_cmd scope_cmd_top;
 extern const struct scope_cmd scope_cmd_help;
 extern const struct scope_cmd scope_cmd_completion;
 

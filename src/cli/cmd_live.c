@@ -16,6 +16,7 @@
 #include "cli/live_many.h"
 #include "cli/live_parts.h"
 #include "cli/sandbox.h"
+#include "cli/terminal.h"
 #include "export/stream.h"
 #include "pipeline/run.h"
 #include "probe/calibrate.h"
@@ -53,18 +54,11 @@ static void on_stop(int sig)
 	scope_run_stop();
 }
 
-/* On a terminal the second signal, or a crash, must give it back first. */
-static void on_fatal(int sig)
-{
-	scope_live_rescue();
-	(void)signal(sig, SIG_DFL);
-	(void)raise(sig);
-}
-
+/* On a terminal the second signal must give it back first. */
 static void on_stop_live(int sig)
 {
 	scope_run_stop();
-	(void)signal(sig, on_fatal);
+	(void)signal(sig, scope_terminal_fatal);
 }
 
 static void handle(int sig, void (*fn)(int), int flags)
@@ -78,15 +72,12 @@ static void handle(int sig, void (*fn)(int), int flags)
 static void handle_signals(bool is_live)
 {
 	static const int stops[] = { SIGINT, SIGTERM, SIGHUP };
-	static const int crashes[] = { SIGSEGV, SIGBUS,	 SIGILL,
-				       SIGFPE,	SIGABRT, SIGQUIT };
 
 	for (size_t i = 0; i < sizeof(stops) / sizeof(*stops); i++)
 		handle(stops[i], is_live ? on_stop_live : on_stop,
 		       is_live ? 0 : (int)SA_RESETHAND);
-	for (size_t i = 0; is_live && i < sizeof(crashes) / sizeof(*crashes);
-	     i++)
-		handle(crashes[i], on_fatal, (int)SA_RESETHAND);
+	if (is_live)
+		scope_terminal_guard();
 }
 
 static void progress(void *arg, const char *text)

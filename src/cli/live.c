@@ -1,66 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/live_int.h"
 
-#include <locale.h>
-#include <ncurses.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <term.h>
-#include <termios.h>
-#include <unistd.h>
+
+#include "cli/terminal.h"
 
 #define FRAME_NS 240000000ull
 #define KEYS_NS 20000000ull
 /* Events that get a line in a frame: nobody reads more, and terms cost. */
 #define LINES_A_FRAME 64
-#define ESCAPE_MS 25
-
-/* What gives the terminal back without ncurses; for signal handlers. */
-static struct {
-	volatile sig_atomic_t is_taken;
-	struct termios was;
-	bool has_was;
-	char text[128];
-	size_t len;
-} rescue;
-
-static FILE *keyboard; /* owned: /dev/tty, when stdin is no terminal */
-static SCREEN *screen; /* owned */
-
-static bool has_capability(const char *name)
-{
-	const char *s = tigetstr(name);
-
-	return s && s != (const char *)-1;
-}
-
-/* A terminfo string as it is sent, without its $<delays>. */
-static void add_capability(const char *name)
-{
-	const char *s = tigetstr(name);
-
-	if (!has_capability(name))
-		return;
-	while (*s && rescue.len < sizeof(rescue.text)) {
-		if (s[0] == '$' && s[1] == '<' && strchr(s, '>'))
-			s = strchr(s, '>') + 1;
-		else
-			rescue.text[rescue.len++] = *s++;
-	}
-}
-
-void scope_live_rescue(void)
-{
-	if (!rescue.is_taken)
-		return;
-	rescue.is_taken = 0;
-	if (write(STDOUT_FILENO, rescue.text, rescue.len) < 0)
-		return;
-	if (rescue.has_was)
-		(void)tcsetattr(STDOUT_FILENO, TCSANOW, &rescue.was);
-}
 
 static void keep_line(struct scope_live *l, const struct scope_event *ev)
 {
@@ -151,55 +101,6 @@ void scope_live_progress(void *live, const char *text)
 		scope_live_draw(l, l->start_ns);
 }
 
-static int take_terminal(struct scope_err *err)
-{
-	const char *term = getenv("TERM");
-	FILE *in = stdin;
-
-	if (!isatty(STDIN_FILENO)) {
-		keyboard = fopen("/dev/tty", "re");
-		if (!keyboard)
-			return scope_fail(err, -ENOTTY,
-					  "the live view has no terminal to "
-					  "read keys from; --json needs none");
-		in = keyboard;
-	}
-	rescue.has_was = tcgetattr(STDOUT_FILENO, &rescue.was) == 0;
-	screen = newterm(NULL, stdout, in);
-	if (!screen || !has_capability("cup"))
-		return scope_fail(err, -ENOTTY,
-				  "the terminal '%s' (TERM) can't show the "
-				  "live view; use --json",
-				  term ? term : "");
-	rescue.len = 0;
-	add_capability("sgr0");
-	add_capability("rmkx");
-	add_capability("cnorm");
-	add_capability("rmcup");
-	rescue.is_taken = 1;
-	(void)cbreak();
-	(void)noecho();
-	(void)keypad(stdscr, TRUE);
-	(void)nodelay(stdscr, TRUE);
-	(void)set_escdelay(ESCAPE_MS);
-	(void)curs_set(0);
-	return 0;
-}
-
-static void give_terminal_back(void)
-{
-	if (screen) {
-		(void)endwin();
-		rescue.is_taken = 0;
-		delscreen(screen);
-		screen = NULL;
-	}
-	if (keyboard) {
-		(void)fclose(keyboard);
-		keyboard = NULL;
-	}
-}
-
 int scope_live_new(const struct scope_live_opts *opts,
 		   struct scope_live **ret_live, struct scope_err *err)
 {
@@ -216,22 +117,25 @@ int scope_live_new(const struct scope_live_opts *opts,
 	l->model = scope_model_new(SCOPE_ROWS_MAX, opts->kinds);
 	if (!l->recent || !l->model)
 		return scope_fail(err, -ENOMEM, "out of memory");
-	(void)setlocale(LC_CTYPE, "");
-	r = take_terminal(err);
+	r = scope_terminal_take("the live view", opts->has_color, err);
 	if (r < 0)
 		return r;
-	scope_live_colors(opts->has_color);
 	(void)snprintf(l->note, sizeof(l->note), "attaching");
 	scope_live_draw(l, 0);
 	*ret_live = scope_take(l);
 	return 0;
 }
 
+void scope_live_rescue(void)
+{
+	scope_terminal_rescue();
+}
+
 void scope_live_free(struct scope_live *l)
 {
 	if (!l)
 		return;
-	give_terminal_back();
+	scope_terminal_give_back();
 	scope_model_free(l->frozen);
 	scope_model_free(l->model);
 	free(l->recent);

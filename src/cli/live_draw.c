@@ -9,9 +9,8 @@
 #include <ncurses.h>
 #include <stdio.h>
 #include <string.h>
-#include <wchar.h>
 
-#include "base/utf8.h"
+#include "cli/terminal.h"
 
 #define NS_PER_S UINT64_C(1000000000)
 #define HEAD_LINES 3 /* totals and the table's title */
@@ -19,10 +18,6 @@
 #define LABEL_MIN 10
 /* A screen with fewer lines has no room for events. */
 #define EVENTS_MIN_LINES 14
-
-enum { PAIR_BAD = 1, PAIR_TITLE, PAIR_KIND, PAIR_GC };
-
-static bool has_pairs;
 
 const struct scope_column scope_columns[SCOPE_COLUMNS] = {
 	{ "IN/s", "messages to it, a second", 8, SCOPE_SORT_IN, 'i' },
@@ -36,63 +31,15 @@ const struct scope_column scope_columns[SCOPE_COLUMNS] = {
 	{ "LAST", "time since its last event", 6, SCOPE_SORT_LAST, 'l' },
 };
 
-void scope_live_colors(bool has_color)
+/* Of SCOPE_LOOK_. */
+static attr_t paint(unsigned look)
 {
-	has_pairs = false;
-	if (!has_color || !has_colors() || start_color() == ERR)
-		return;
-	(void)use_default_colors();
-	(void)init_pair(PAIR_BAD, COLOR_RED, -1);
-	(void)init_pair(PAIR_TITLE, COLOR_CYAN, -1);
-	(void)init_pair(PAIR_KIND, COLOR_GREEN, -1);
-	(void)init_pair(PAIR_GC, COLOR_YELLOW, -1);
-	has_pairs = true;
+	return scope_terminal_look(look);
 }
 
-static attr_t paint(int pair)
-{
-	return has_pairs ? (attr_t)COLOR_PAIR(pair) : 0;
-}
-
-/* Characters that show nothing but change what is around them: the order of
- * writing, joining, tags (Unicode's category Cf). A name could hide in them. */
-static bool is_format(uint32_t cp)
-{
-	return cp == 0xad || (cp >= 0x600 && cp <= 0x605) || cp == 0x61c ||
-	       cp == 0x6dd || cp == 0x70f || cp == 0x180e ||
-	       (cp >= 0x200b && cp <= 0x200f) ||
-	       (cp >= 0x2028 && cp <= 0x202e) ||
-	       (cp >= 0x2060 && cp <= 0x206f) || cp == 0xfeff ||
-	       (cp >= 0xfff9 && cp <= 0xfffb) ||
-	       (cp >= 0xe0000 && cp <= 0xe007f);
-}
-
-/* UTF-8 text into `width` columns at most; the columns it took. What has no
- * glyph shows as a dot: nothing from the node gets to the terminal raw. */
 static int put_text(int y, int x, int width, const char *s, size_t len)
 {
-	wchar_t glyphs[SCOPE_LINE_BYTES + 1];
-	size_t n = 0, at = 0;
-	int cols = 0;
-
-	while (at < len && n < SCOPE_LINE_BYTES) {
-		uint32_t cp = '.';
-		size_t step = scope_utf8_next(s + at, len - at, &cp);
-		int w = step ? wcwidth((wchar_t)cp) : -1;
-
-		if (w < 0 || is_format(cp)) {
-			cp = '.';
-			w = 1;
-		}
-		if (cols + w > width)
-			break;
-		glyphs[n++] = (wchar_t)cp;
-		cols += w;
-		at += step ? step : 1;
-	}
-	if (n)
-		(void)mvaddnwstr(y, x, glyphs, (int)n);
-	return cols;
+	return scope_terminal_put(y, x, width, s, len);
 }
 
 static int put_buf(int y, int x, int width, const struct scope_buf *b)
@@ -127,9 +74,9 @@ static void draw_head(struct scope_live *l, uint64_t now_ns)
 		scope_buf_printf(&b, ", %zu pass /%s", l->npids, l->filter);
 	if (l->frozen)
 		scope_buf_puts(&b, "  PAUSED");
-	(void)attron(A_BOLD | paint(PAIR_TITLE));
+	(void)attron(A_BOLD | paint(SCOPE_LOOK_TITLE));
 	put_rest(0, 0, &b);
-	(void)attroff(A_BOLD | paint(PAIR_TITLE));
+	(void)attroff(A_BOLD | paint(SCOPE_LOOK_TITLE));
 }
 
 /* What was lost is shown whatever else must go. */
@@ -148,7 +95,7 @@ static void draw_totals(struct scope_live *l)
 	};
 	char text[256], lost[64];
 	struct scope_buf b = scope_buf_of(text, sizeof(text));
-	attr_t how = t->lost ? A_BOLD | paint(PAIR_BAD) : 0;
+	attr_t how = t->lost ? A_BOLD | paint(SCOPE_LOOK_BAD) : 0;
 	int len = snprintf(lost, sizeof(lost), "lost %" PRIu64, t->lost);
 	int x;
 
@@ -160,7 +107,7 @@ static void draw_totals(struct scope_live *l)
 
 		if (i == 2 && t->receives.total == 0)
 			continue;
-		scope_live_number(num, all[i].per_s);
+		scope_screen_number(num, all[i].per_s);
 		scope_buf_printf(&b, "%s %s ", all[i].name, num);
 	}
 	(void)move(1, 0);
@@ -214,30 +161,30 @@ static void cell(char out[16], const struct scope_row *r,
 {
 	switch (c->sort) {
 	case SCOPE_SORT_IN:
-		scope_live_number(out, r->n[SCOPE_COUNT_IN].per_s);
+		scope_screen_number(out, r->n[SCOPE_COUNT_IN].per_s);
 		break;
 	case SCOPE_SORT_OUT:
-		scope_live_number(out, r->n[SCOPE_COUNT_OUT].per_s);
+		scope_screen_number(out, r->n[SCOPE_COUNT_OUT].per_s);
 		break;
 	case SCOPE_SORT_GC:
-		scope_live_number(out, r->n[SCOPE_COUNT_GC].per_s);
+		scope_screen_number(out, r->n[SCOPE_COUNT_GC].per_s);
 		break;
 	case SCOPE_SORT_GC_NS:
-		scope_live_number(out, r->n[SCOPE_COUNT_GC_NS].per_s / 1e6);
+		scope_screen_number(out, r->n[SCOPE_COUNT_GC_NS].per_s / 1e6);
 		break;
 	case SCOPE_SORT_SPAWN:
-		scope_live_number(out, r->n[SCOPE_COUNT_SPAWN].per_s);
+		scope_screen_number(out, r->n[SCOPE_COUNT_SPAWN].per_s);
 		break;
 	case SCOPE_SORT_MAILBOX:
 		out[0] = '\0';
 		if (r->has_mailbox)
-			scope_live_number(out, (double)r->mailbox);
+			scope_screen_number(out, (double)r->mailbox);
 		break;
 	default:
 		if (r->gone_ns)
 			(void)snprintf(out, 16, "gone");
 		else
-			scope_live_age(out, now_ns > r->last_ns ?
+			scope_screen_age(out, now_ns > r->last_ns ?
 						    now_ns - r->last_ns :
 						    0);
 		break;
@@ -300,11 +247,11 @@ static attr_t kind_paint(enum scope_kind kind)
 	const char *group = scope_kind_info(kind)->group;
 
 	if (kind == SCOPE_KIND_LOSS)
-		return paint(PAIR_BAD) | A_BOLD;
+		return paint(SCOPE_LOOK_BAD) | A_BOLD;
 	if (group && !strcmp(group, "gc"))
-		return paint(PAIR_GC);
+		return paint(SCOPE_LOOK_BUSY);
 	if (group && !strcmp(group, "proc"))
-		return paint(PAIR_KIND);
+		return paint(SCOPE_LOOK_GOOD);
 	return 0;
 }
 

@@ -71,15 +71,11 @@ void scope_live_row_label(struct scope_live *l, const struct scope_row *r,
 void scope_live_row_text(struct scope_live *l, const struct scope_row *r,
 			 struct scope_buf *out);
 bool scope_live_match(void *live, const struct scope_row *r);
-/* At most 7 columns: "0", "0.5", "1234", "12.3k". */
-void scope_live_number(char out[16], double v);
-void scope_live_age(char out[16], uint64_t ns);
 /* Why the screen shows nothing, or nothing new; "" when it does. */
 void scope_live_why(struct scope_live *l, uint64_t now_ns,
 		    struct scope_buf *out);
 
 /* live_draw.c */
-void scope_live_colors(bool has_color);
 void scope_live_draw(struct scope_live *l, uint64_t now_ns);
 
 /* live_keys.c: true when something changed. */

@@ -4,10 +4,9 @@
 #include <ncurses.h>
 #include <string.h>
 
-#include "base/utf8.h"
+#include "cli/screen.h"
 
 #define KEY_ESCAPE 27
-#define KEY_RUBOUT 127
 /* Keys looked at in one go: a held key must not hold up the events. */
 #define KEYS_MAX 64
 
@@ -22,45 +21,16 @@ static void refilter(struct scope_live *l)
 	l->frame_ns = 0;
 }
 
-static void type_back(struct scope_live *l)
-{
-	size_t len = strlen(l->filter);
-
-	while (len > 0 && ((unsigned char)l->filter[--len] & 0xc0) == 0x80)
-		;
-	l->filter[len] = '\0';
-}
-
-static void type_on(struct scope_live *l, uint32_t cp)
-{
-	size_t len = strlen(l->filter);
-	char s[4];
-	size_t n = scope_utf8_put(s, cp);
-
-	if (cp < ' ' || len + n >= sizeof(l->filter))
-		return;
-	memcpy(l->filter + len, s, n);
-	l->filter[len + n] = '\0';
-}
-
 /* A key while the filter is typed. */
 static void type(struct scope_live *l, wint_t key, bool is_special)
 {
-	if (is_special && key != KEY_BACKSPACE && key != KEY_ENTER)
-		return;
-	if (key == KEY_ENTER || key == '\n' || key == '\r') {
+	enum scope_typed what = scope_screen_type(l->filter, sizeof(l->filter),
+						  key, is_special);
+
+	if (what == SCOPE_TYPED_DONE || what == SCOPE_TYPED_CANCELLED)
 		l->is_typing = false;
-		return;
-	}
-	if (key == KEY_ESCAPE) {
-		l->is_typing = false;
-		l->filter[0] = '\0';
-	} else if (key == KEY_BACKSPACE || key == KEY_RUBOUT || key == '\b') {
-		type_back(l);
-	} else {
-		type_on(l, key);
-	}
-	refilter(l);
+	if (what == SCOPE_TYPED_TEXT || what == SCOPE_TYPED_CANCELLED)
+		refilter(l);
 }
 
 static void move_by(struct scope_live *l, wint_t key)

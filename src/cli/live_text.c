@@ -169,36 +169,6 @@ bool scope_live_match(void *live, const struct scope_row *r)
 	return strcasestr(scope_buf_str(&b), l->filter) != NULL;
 }
 
-void scope_live_number(char out[16], double v)
-{
-	static const char units[] = " kMGT";
-	size_t u = 0;
-
-	if (v < 1e4) {
-		(void)snprintf(out, 16, v > 0 && v < 10 ? "%.1f" : "%.0f", v);
-		return;
-	}
-	while (v >= 1e3 && u < sizeof(units) - 2) {
-		v /= 1e3;
-		u++;
-	}
-	(void)snprintf(out, 16, v < 100 ? "%.1f%c" : "%.0f%c", v, units[u]);
-}
-
-void scope_live_age(char out[16], uint64_t ns)
-{
-	uint64_t s = ns / NS_PER_S;
-
-	if (s < 10)
-		(void)snprintf(out, 16, "%.1fs", (double)ns / 1e9);
-	else if (s < 100)
-		(void)snprintf(out, 16, "%" PRIu64 "s", s);
-	else if (s < 100 * 60)
-		(void)snprintf(out, 16, "%" PRIu64 "m", s / 60);
-	else
-		(void)snprintf(out, 16, "%" PRIu64 "h", s / 3600);
-}
-
 void scope_live_why(struct scope_live *l, uint64_t now_ns,
 		    struct scope_buf *out)
 {

@@ -95,7 +95,7 @@ static void put_scheduler(struct scope_node *n, size_t i, struct scope_buf *b)
 	if (s->pid && n->put_function)
 		n->put_function(n->arg, s->pid, &f);
 	if (f.len)
-		put_text(b, "current_function", f.p, f.len);
+		put_text(b, "last_function", f.p, f.len);
 	put_id(n, b, "port", s->port);
 	put_u64(b, "cpu_ns", s->cpu_ns);
 	if (s->type == SCOPE_SCHED_NORMAL && s->state != SCOPE_SCHED_UNREADABLE)

@@ -28,7 +28,8 @@ static void put_atom(struct scope_node *n, uint64_t atom, struct scope_buf *b)
 					     &len) :
 			       NULL;
 
-	scope_buf_put(b, s, s ? len : 0);
+	if (s)
+		scope_buf_put(b, s, len);
 }
 
 static void put_id(struct scope_node *n, uint64_t id, struct scope_buf *b)
@@ -110,7 +111,8 @@ static void put_running(struct scope_node *n, size_t i, struct scope_buf *b)
 		put_atom(n, s->name, b);
 	}
 	if (s->pid && n->put_function) {
-		scope_buf_char(b, ' ');
+		/* Where it was when it was last taken up. */
+		scope_buf_lit(b, " ~");
 		n->put_function(n->arg, s->pid, b);
 	}
 }

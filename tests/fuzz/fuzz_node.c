@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a node has beside processes (schedulers, ports, ETS tables, allocators),
- * in a target's memory that changes.
+ * and what a process holds, in a target's memory that changes.
  *
  * Input:  0  which release's layout, of those that there are; its scheduler data
  *            are made small, so that the memory can be
  *         1  steps, up to STEPS_MAX
  *         2  where things are, u32 from the memory's beginning: the three arrays
  *            of schedulers, the table of ports, the allocators' two tables, two
- *            counters
+ *            counters; the process is where the table of ports is
  *            for each step: u8 a value, u16 where it is put
  *            then the memory, from MEMORY on
  */
@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "beam/layout.h"
+#include "target/contents.h"
 #include "target/ets.h"
 #include "target/memory.h"
 #include "target/ports.h"
@@ -114,6 +115,31 @@ static void check_memory(struct scope_vm *vm,
 		abort();
 }
 
+static int count(void *arg, uint64_t a, uint64_t b)
+{
+	(void)a;
+	(void)b;
+	if ((*(unsigned *)arg)++ == 50)
+		abort();
+	return 0;
+}
+
+static void check_contents(struct scope_vm *vm, uint64_t proc)
+{
+	struct scope_contents c;
+	uint64_t pid;
+	unsigned n = 0;
+
+	if (vm->read(vm->arg, proc, &pid, 8) < 0 ||
+	    scope_contents_of(vm, pid, proc, &c) < 0)
+		return;
+	(void)scope_contents_messages(&c, 50, count, &n);
+	n = 0;
+	(void)scope_contents_pairs(&c, 50, count, &n);
+	if (scope_contents_changed(&c))
+		abort();
+}
+
 static void look_around(struct scope_vm *vm, const uint64_t at[PLACES])
 {
 	const struct scope_sched_place schedulers = {
@@ -133,6 +159,7 @@ static void look_around(struct scope_vm *vm, const uint64_t at[PLACES])
 	check_tables(vm, &schedulers);
 	check_ports(vm, at[3]);
 	check_memory(vm, &memory);
+	check_contents(vm, at[3]);
 }
 
 /* As the maker of the corpus has it, too. */

@@ -112,9 +112,9 @@ def check_busy(node, facts, faults):
         if n != want:
             faults.append(f'{want} of {priority} priority never wait, not {n}')
     for s in node['schedulers']:
-        if s.get('pid') in spins and s['current_function'] not in (
+        if s.get('pid') in spins and s['last_function'] not in (
                 'inventory:spin/0', 'lists:seq/2', 'lists:seq_loop/3'):
-            faults.append(f'runs {s["current_function"]}')
+            faults.append(f'runs {s["last_function"]}')
     if not runs:
         faults.append('no scheduler runs one of them')
 
