@@ -8,6 +8,7 @@
 %%                  the same at RATE messages a second: done MESSAGES NS
 %%   modules N      load N modules: ok
 %%   procs N        have N idle processes: ok
+%%   servers N      start N gen_servers: ok
 %%   storm MS WORDS send the term to one after another of those, in no order, for
 %%                  as long: done MESSAGES NS
 %%   infos          what top-like tools ask of each process: done PROCESSES NS
@@ -87,6 +88,9 @@ command(["infos"], _) ->
              || P <- processes()],
     Ns = erlang:monotonic_time(nanosecond) - T0,
     io_lib:format("done ~b ~b", [length(Infos), Ns]);
+command(["servers", N], _) ->
+    [{ok, _} = gen_server:start(?MODULE, [], []) || _ <- lists:seq(1, list_to_integer(N))],
+    "ok";
 command(["storm", Ms, Words], {Stop, _, _}) ->
     Term = term(list_to_integer(Words)),
     atomics:put(Stop, 1, 0),
