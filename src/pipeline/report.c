@@ -81,6 +81,7 @@ void scope_report_attach(struct scope_report *r, struct scope_event *ev,
 	struct scope_buf stats = scope_buf_of(r->d, sizeof(r->d));
 	enum scope_transport transport;
 	const char *buffers_why;
+	uint64_t bytes;
 	unsigned buffers;
 
 	scope_report_plain(ev, SCOPE_KIND_NODE_ATTACH, now_ns, wall_offset_ns);
@@ -128,15 +129,17 @@ void scope_report_attach(struct scope_report *r, struct scope_event *ev,
 	scope_buf_char(&limits, '}');
 	if (limits.len > 2)
 		add_json(ev, SCOPE_FIELD_LIMITS, &limits);
-	transport = scope_probe_transport(p, &buffers, &buffers_why);
+	transport = scope_probe_transport(p, &buffers, &bytes, &buffers_why);
 	scope_buf_printf(&stats,
 			 "{\"transport\":\"%s\",\"buffers\":%u,"
+			 "\"buffer_bytes\":%llu,"
 			 "\"transport_why\":\"%s\","
 			 "\"links\":\"%s\",\"calibration\":\"%s\","
 			 "\"build_id\":\"%s\","
 			 "\"schedulers\":%u,\"dirty_cpu\":%u,\"dirty_io\":%u}",
 			 transport == SCOPE_TRANSPORT_PERF ? "perf" : "ring",
-			 buffers, buffers_why, scope_probe_link_kind(p),
+			 buffers, (unsigned long long)bytes, buffers_why,
+			 scope_probe_link_kind(p),
 			 scope_probe_calibration(p),
 			 info->build_id,
 			 info->schedulers, info->dirty_cpu, info->dirty_io);

@@ -178,9 +178,12 @@ static int map_perf(struct scope_probe *p, struct scope_err *err)
 	r = scope_attacher_perf(p->attacher, p->slot, n, fds, err);
 	if (r < 0)
 		return r;
-	r = scope_perf_rings_new(
-		fds, n, scope_perf_rings_bytes(p->opts.buffer_bytes, n),
-		p->opts.overwrites, &p->perf, err);
+	p->ring_bytes = scope_perf_rings_bytes(p->opts.buffer_bytes, n);
+	do /* as much as may be locked */
+		r = scope_perf_rings_new(fds, n, p->ring_bytes,
+					 p->opts.overwrites, &p->perf, err);
+	while (r == -EPERM && p->ring_bytes > SCOPE_RING_BYTES_MIN &&
+	       (p->ring_bytes /= 2));
 	for (unsigned i = 0; i < n; i++)
 		if (fds[i] >= 0)
 			(void)close(fds[i]);
@@ -532,9 +535,11 @@ const char *scope_probe_link_kind(const struct scope_probe *p)
 
 enum scope_transport scope_probe_transport(const struct scope_probe *p,
 					   unsigned *ret_buffers,
+					   uint64_t *ret_bytes,
 					   const char **ret_why)
 {
 	*ret_buffers = p->perf ? scope_perf_rings_count(p->perf) : p->nrings;
+	*ret_bytes = *ret_buffers * (uint64_t)p->ring_bytes;
 	*ret_why = p->opts.overwrites ? "they keep the newest events" :
 		   p->opts.transport != SCOPE_TRANSPORT_AUTO ? "asked for" :
 		   is_perf(p) ? "this kernel has no BPF arrays to map" :

@@ -115,9 +115,12 @@ const char *scope_probe_limits(const struct scope_probe *p,
 /* "uprobe_multi" or "perf_uprobe"; static. */
 const char *scope_probe_link_kind(const struct scope_probe *p);
 
-/* Which kind of buffers there are, how many, and why that kind; static. */
+/* Which kind of buffers there are, how many, their bytes in all (fewer than
+ * were asked for, where no more memory may be locked), and why that kind;
+ * static. */
 enum scope_transport scope_probe_transport(const struct scope_probe *p,
 					   unsigned *ret_buffers,
+					   uint64_t *ret_bytes,
 					   const char **ret_why);
 
 /* Where the costs of probes are known from: "cache", "measured" or "default";

@@ -319,10 +319,12 @@ double scope_probe_fill(const struct scope_probe *p)
 
 enum scope_transport scope_probe_transport(const struct scope_probe *p,
 					   unsigned *ret_buffers,
+					   uint64_t *ret_bytes,
 					   const char **ret_why)
 {
 	(void)p;
 	*ret_buffers = 1;
+	*ret_bytes = 0;
 	*ret_why = "no kernel";
 	return SCOPE_TRANSPORT_RING;
 }
