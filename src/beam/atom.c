@@ -441,9 +441,9 @@ static uint64_t known(struct scope_vm *vm, const char *text, size_t len)
 	return s && n == len && !memcmp(s, text, len) ? atom : 0;
 }
 
-uint64_t scope_vm_atom_of(struct scope_vm *vm, const char *text, size_t len)
+/* In the table, or a number of our own. */
+static uint64_t look_for(struct scope_vm *vm, const char *text, size_t len)
 {
-	struct scope_atoms *a = vm->atoms;
 	uint64_t atom;
 
 	if (len > ATOM_BYTES_MAX || !scope_utf8_valid(text, len))
@@ -454,7 +454,23 @@ uint64_t scope_vm_atom_of(struct scope_vm *vm, const char *text, size_t len)
 	/* Not looked at so far, or new in the table. */
 	if (scope_vm_follow_atoms(vm, SCOPE_ATOMS_MAX))
 		atom = known(vm, text, len);
-	if (atom || a->loose == SCOPE_LOOSE_MAX)
+	return atom;
+}
+
+uint64_t scope_vm_atom_known(struct scope_vm *vm, const char *text, size_t len)
+{
+	uint64_t atom = look_for(vm, text, len);
+
+	return atom >> 6 < LOOSE_FIRST ? atom : 0;
+}
+
+uint64_t scope_vm_atom_of(struct scope_vm *vm, const char *text, size_t len)
+{
+	struct scope_atoms *a = vm->atoms;
+	uint64_t atom = look_for(vm, text, len);
+
+	if (atom || len > ATOM_BYTES_MAX || !scope_utf8_valid(text, len) ||
+	    a->loose == SCOPE_LOOSE_MAX)
 		return atom;
 	atom = WORD(LOOSE_FIRST + a->loose);
 	if (!keep(a, atom, text, len))

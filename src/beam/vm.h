@@ -102,7 +102,11 @@ size_t scope_vm_follow_atoms(struct scope_vm *vm, size_t max);
 uint64_t scope_vm_find_atom(struct scope_vm *vm, const char *text,
 			    unsigned limit);
 
-/* The atom with this text (UTF-8), wherever it is in the table; where the node
+/* The atom with this text (UTF-8), wherever it is in the table; 0: there is none
+ * (yet). All atoms' texts are read for it, those that are new each time. */
+uint64_t scope_vm_atom_known(struct scope_vm *vm, const char *text, size_t len);
+
+/* The same; where the node
  * has none such (yet), a number of our own that stands for it from then on, and
  * of which there are at most SCOPE_LOOSE_MAX. 0: none is left, no memory, or no
  * text of an atom. */

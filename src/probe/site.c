@@ -469,33 +469,42 @@ int scope_site_pick_return(const uint8_t *code, size_t len, uint64_t vaddr,
 	return r;
 }
 
-uint64_t scope_site_tail(const uint8_t *code, size_t len, uint64_t vaddr)
+/* The only function that the code leads to: by jumps out of it, with no other
+ * way out, or by calls as well, and it may return. */
+static uint64_t sole_target(const uint8_t *code, size_t len, uint64_t vaddr,
+			    bool by_calls)
 {
-	uint64_t tail = 0, to;
-	struct code c;
+	uint64_t sole = 0, to;
 	bool is_sole = true;
+	struct code c;
 
 	if (len == 0 || len > FUNCTION_MAX ||
 	    code_open(&c, code, len, vaddr) < 0)
 		return 0;
 	while (is_sole && code_next(&c)) {
-		if (in_group(&c, CS_GRP_RET) || in_group(&c, CS_GRP_IRET)) {
+		if (!by_calls && (in_group(&c, CS_GRP_RET) ||
+				  in_group(&c, CS_GRP_IRET)))
 			is_sole = false;
-		} else if (in_group(&c, CS_GRP_JUMP)) {
-			/* An indirect jump may be a tail, or a switch. */
-			if (!has_target(c.insn, &to)) {
-				is_sole = false;
-			} else if (to < vaddr || to >= vaddr + len) {
-				is_sole = tail == 0 || tail == to;
-				tail = to;
-			}
+		if (!in_group(&c, CS_GRP_JUMP) && !(by_calls && is_call(c.insn)))
+			continue;
+		/* An indirect jump may be a tail, or a switch. */
+		if (!has_target(c.insn, &to)) {
+			is_sole = false;
+		} else if (to < vaddr || to >= vaddr + len) {
+			is_sole = sole == 0 || sole == to;
+			sole = to;
 		}
 	}
 	/* What was not decoded may be another way out. */
 	if (c.left)
 		is_sole = false;
 	code_close(&c);
-	return is_sole ? tail : 0;
+	return is_sole ? sole : 0;
+}
+
+uint64_t scope_site_tail(const uint8_t *code, size_t len, uint64_t vaddr)
+{
+	return sole_target(code, len, vaddr, false);
 }
 
 size_t scope_site_calls(const uint8_t *code, size_t len, uint64_t vaddr,
@@ -523,27 +532,7 @@ size_t scope_site_calls(const uint8_t *code, size_t len, uint64_t vaddr,
 
 uint64_t scope_site_leads_to(const uint8_t *code, size_t len, uint64_t vaddr)
 {
-	uint64_t to = 0, at;
-	struct code c;
-	bool is_sole = true;
-
-	if (len == 0 || len > FUNCTION_MAX ||
-	    code_open(&c, code, len, vaddr) < 0)
-		return 0;
-	while (is_sole && code_next(&c)) {
-		if (!is_call(c.insn) && !in_group(&c, CS_GRP_JUMP))
-			continue;
-		if (!has_target(c.insn, &at)) {
-			is_sole = false;
-		} else if (at < vaddr || at >= vaddr + len) {
-			is_sole = to == 0 || to == at;
-			to = at;
-		}
-	}
-	if (c.left)
-		is_sole = false;
-	code_close(&c);
-	return is_sole ? to : 0;
+	return sole_target(code, len, vaddr, true);
 }
 
 uint64_t scope_site_first_call(const uint8_t *code, size_t len, uint64_t vaddr)

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "target/tsv.h"
+
 extern const char scope_builds_text[], scope_builds_text_end[];
 
 struct entry {
@@ -32,20 +34,6 @@ void scope_build_free(struct scope_build *b)
 	free(b->entries);
 	free(b->text);
 	free(b);
-}
-
-/* The next field of a line, which is cut off there; NULL: there is none. */
-static char *field(char **at)
-{
-	char *p = *at, *tab;
-
-	if (!p || !*p)
-		return NULL;
-	tab = strchr(p, '\t');
-	if (tab)
-		*tab++ = '\0';
-	*at = tab;
-	return *p ? p : NULL;
 }
 
 static bool hex(const char *s, uint64_t *ret)
@@ -89,11 +77,11 @@ static int take_line(struct scope_build *b, const char *kind, char *rest)
 		return 0;
 	if (strcmp(kind, "f") && strcmp(kind, "d"))
 		return -EBADMSG;
-	if (b->n == SCOPE_BUILDS_NAMES || !hex(field(&rest), &e->vaddr) ||
-	    !hex(field(&rest), &e->size))
+	if (b->n == SCOPE_BUILDS_NAMES || !hex(scope_tsv_field(&rest), &e->vaddr) ||
+	    !hex(scope_tsv_field(&rest), &e->size))
 		return -EBADMSG;
 	e->is_function = *kind == 'f';
-	e->name = field(&rest);
+	e->name = scope_tsv_field(&rest);
 	if (!e->name || rest || !fits(b->elf, e))
 		return -EBADMSG;
 	b->n++;
@@ -122,7 +110,7 @@ static int read_lines(struct scope_build *b, bool *ret_found)
 			*next++ = '\0';
 		if (*line == '#' || !*line)
 			continue;
-		kind = field(&rest);
+		kind = scope_tsv_field(&rest);
 		if (!kind || !rest)
 			return -EBADMSG;
 		if (!strcmp(kind, "build-id")) {

@@ -9,6 +9,7 @@
 
 #include "base/map.h"
 #include "target/shapes_int.h"
+#include "target/tsv.h"
 
 #define FUNCTIONS_MAX 1024u
 #define LINES_MAX 65536u
@@ -70,19 +71,6 @@ void scope_shapes_free(struct scope_shapes *s)
 
 /* -- the table ----------------------------------------------------------------- */
 
-static char *field(char **at)
-{
-	char *p = *at, *tab;
-
-	if (!p || !*p)
-		return NULL;
-	tab = strchr(p, '\t');
-	if (tab)
-		*tab++ = '\0';
-	*at = tab;
-	return *p ? p : NULL;
-}
-
 static bool number(const char *s, int base, uint64_t max, uint64_t *ret)
 {
 	char *end;
@@ -96,7 +84,7 @@ static bool number(const char *s, int base, uint64_t max, uint64_t *ret)
 
 static bool take_steps(struct line *l, char *rest)
 {
-	for (char *f; (f = field(&rest));) {
+	for (char *f; (f = scope_tsv_field(&rest));) {
 		struct step *st = &l->step[l->nsteps];
 		char *slash = strchr(f, '/');
 		uint64_t i, n;
@@ -121,12 +109,12 @@ static int take_shape(struct scope_shapes *s, char kind, char *rest)
 	if (s->nshapes == FUNCTIONS_MAX)
 		return -EBADMSG;
 	*h = (struct shape){ .is_function = kind == 's', .first = s->nlines };
-	h->name = field(&rest);
-	if (!h->name || !number(field(&rest), 16, UINT32_MAX, &h->size))
+	h->name = scope_tsv_field(&rest);
+	if (!h->name || !number(scope_tsv_field(&rest), 16, UINT32_MAX, &h->size))
 		return -EBADMSG;
 	if (h->is_function &&
-	    (!number(field(&rest), 16, UINT64_MAX, &h->digest) ||
-	     !number(field(&rest), 10, UINT32_MAX, &n)))
+	    (!number(scope_tsv_field(&rest), 16, UINT64_MAX, &h->digest) ||
+	     !number(scope_tsv_field(&rest), 10, UINT32_MAX, &n)))
 		return -EBADMSG;
 	if (rest)
 		return -EBADMSG;
@@ -147,14 +135,14 @@ static int take_line(struct scope_shapes *s, char kind, char *rest)
 	if (h->is_function != (kind != 'u'))
 		return -EBADMSG;
 	*l = (struct line){ .kind = kind };
-	if (kind == 'r' && !number(field(&rest), 10, UINT32_MAX, &i))
+	if (kind == 'r' && !number(scope_tsv_field(&rest), 10, UINT32_MAX, &i))
 		return -EBADMSG;
-	l->anchor = field(&rest);
+	l->anchor = scope_tsv_field(&rest);
 	if (!l->anchor ||
 	    (kind != 'u' && (!strchr("bxjef", l->anchor[0]) ||
 			     l->anchor[1] != ':')) ||
-	    (kind == 'u' && (!number(field(&rest), 10, UINT32_MAX, &i) ||
-			     !number(field(&rest), 16, UINT32_MAX, &l->off))) ||
+	    (kind == 'u' && (!number(scope_tsv_field(&rest), 10, UINT32_MAX, &i) ||
+			     !number(scope_tsv_field(&rest), 16, UINT32_MAX, &l->off))) ||
 	    (kind == 'p' ? !take_steps(l, rest) : rest != NULL))
 		return -EBADMSG;
 	l->i = (uint32_t)i;
@@ -179,7 +167,7 @@ static int read_table(struct scope_shapes *s, unsigned otp, bool *ret_found)
 			*next++ = '\0';
 		if (*line == '#' || !*line)
 			continue;
-		kind = field(&rest);
+		kind = scope_tsv_field(&rest);
 		if (!kind || !rest)
 			return -EBADMSG;
 		if (!strcmp(kind, "otp")) {

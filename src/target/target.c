@@ -32,7 +32,6 @@ void scope_target_free(struct scope_target *t)
 		return;
 	scope_vm_done(&t->vm);
 	scope_map_free(t->threads);
-	scope_map_free(t->keys);
 	scope_bifs_free(t->bifs);
 	scope_build_free(t->build);
 	scope_shapes_free(t->shapes);
@@ -506,6 +505,11 @@ int scope_target_offset(const struct scope_target *t, uint64_t vaddr,
 			uint64_t *ret_offset)
 {
 	return scope_elf_offset(t->elf, vaddr, ret_offset);
+}
+
+uint64_t scope_target_atom(struct scope_target *t, const char *text)
+{
+	return scope_vm_atom_known(&t->vm, text, strlen(text));
 }
 
 int scope_target_procs(struct scope_target *t,

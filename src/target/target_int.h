@@ -49,7 +49,6 @@ struct scope_target {
 	struct scope_map *threads;  /* owned: tid to number; sched.c */
 	unsigned rescans;	    /* for threads that were not known */
 	struct scope_place place;
-	struct scope_map *keys;	    /* owned: hash of text to atom; atoms.c */
 };
 
 /* identify.c: pidfd, exe, path, elf, otp and erts, checked. */
@@ -74,7 +73,8 @@ int scope_target_load_threads(struct scope_target *t);
 bool scope_thread_parse(const char *comm, unsigned *ret_kind,
 			unsigned *ret_no);
 
-/* atoms.c: an atom by its text, anywhere in the table; 0: not there (yet). */
+/* An atom by its text, anywhere in the table; 0: not there (yet). Most of those
+ * that are asked for come into being when a module is loaded. */
 uint64_t scope_target_atom(struct scope_target *t, const char *text);
 
 /* recover.c: find the variables of an emulator that hides its symbols. -ENOTSUP
