@@ -240,7 +240,8 @@ static void loss_event(struct scope_decoder *d, const struct scope_rec *rec,
 	if (rec->a[1] != SCOPE_LOSS_QUEUE)
 		scope_event_add_u(ev, SCOPE_FIELD_CPU, rec->cpu);
 	scope_event_add_u(ev, SCOPE_FIELD_COUNT, rec->a[2]);
-	scope_event_add_u(ev, SCOPE_FIELD_FROM_NS, rec->ts_ns + off);
+	scope_event_add_u(ev, SCOPE_FIELD_FROM_NS,
+			  (rec->a[4] ? rec->a[4] : rec->ts_ns) + off);
 	scope_event_add_u(ev, SCOPE_FIELD_TO_NS, rec->a[3] + off);
 }
 

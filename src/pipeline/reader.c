@@ -77,6 +77,7 @@ static struct scope_batch *get_full(struct scope_reader *r)
 static struct scope_batch *drop_oldest(struct scope_reader *r)
 {
 	struct scope_batch *b = get_full(r);
+	const uint64_t now = scope_now_ns();
 	uint32_t kept = 0, len;
 
 	for (uint32_t at = 0; b && at < b->used; at += len) {
@@ -89,6 +90,11 @@ static struct scope_batch *drop_oldest(struct scope_reader *r)
 			continue;
 		}
 		memmove(b->data + kept, b->data + at, len);
+		/* It comes behind what is younger: as of now. */
+		if (rec.kind == SCOPE_KIND_LOSS && !rec.a[4])
+			rec.a[4] = rec.ts_ns;
+		rec.ts_ns = now;
+		memcpy(b->data + kept, &rec, sizeof(rec));
 		kept += len;
 	}
 	if (b) {

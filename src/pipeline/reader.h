@@ -7,8 +7,8 @@
  *          over when a drain is done, with the time before which nothing more
  *          will come (but for programs that were preempted). Losses that the
  *          kernel side counted come as records of kind SCOPE_KIND_LOSS:
- *          a[0] kind, a[1] cause, a[2] count, a[3] until (ns); ts_ns is since
- *          when; cpu. So do those that were lost here, which no counter of the
+ *          a[0] kind, a[1] cause, a[2] count, a[3] until (ns), a[4] since when
+ *          (0: ts_ns); cpu. So do those that were lost here, which no counter of the
  *          kernel side has: SCOPE_LOSS_OVERWRITTEN and SCOPE_LOSS_QUEUE.
  *          Changes of the share of conversations that is kept come as records
  *          of kind SCOPE_KIND_OVERFLOW: a[0] the share in millionths, a[1] enum

@@ -293,6 +293,9 @@ static void take_rec(const struct scope_rec *rec)
 		return;
 	}
 	if (rec->kind == SCOPE_KIND_LOSS && fake.overwrites) {
+		/* Also of one whose batch was emptied. */
+		assert_true(rec->ts_ns >= got.safe_ns);
+		assert_true(rec->a[4] <= rec->ts_ns);
 		assert_int_equal(rec->a[0], SCOPE_KIND_MSG_SEND);
 		got.causes[rec->a[1]] += rec->a[2];
 		return;
