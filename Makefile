@@ -89,11 +89,13 @@ $(B)/%.bpf.o: %.bpf.c
 	$(Q)mkdir -p $(@D) && $(CLANG) $(bpf_cflags) -D__TARGET_ARCH_$(bpf_arch) \
 		-MMD -MP -c $< -o $@
 
-$(B)/src/attacher/object.o: src/attacher/object.S $(B)/bpf/scope.bpf.o $(B)/bpf/count.bpf.o $(B)/bpf/thread.bpf.o
+$(B)/src/attacher/object.o: src/attacher/object.S $(B)/bpf/scope.bpf.o $(B)/bpf/count.bpf.o $(B)/bpf/thread.bpf.o \
+	$(B)/bpf/profile.bpf.o
 	$(call say,AS)
 	$(Q)mkdir -p $(@D) && $(CC) -DOBJECT='"$(B)/bpf/scope.bpf.o"' \
 		-DCOUNT='"$(B)/bpf/count.bpf.o"' \
-		-DTHREAD='"$(B)/bpf/thread.bpf.o"' -c $< -o $@
+		-DTHREAD='"$(B)/bpf/thread.bpf.o"' \
+		-DPROFILE='"$(B)/bpf/profile.bpf.o"' -c $< -o $@
 
 # Where functions are in emulators that hide them: one text of all tables.
 builds := $(sort $(wildcard src/target/builds/*.tsv))
@@ -120,6 +122,8 @@ arm64: ## compile for aarch64 (nothing is linked or run)
 		-c bpf/count.bpf.c -o $(B)/arm64/count.bpf.o
 	$(Q)$(CLANG) $(bpf_cflags) -D__TARGET_ARCH_arm64 \
 		-c bpf/thread.bpf.c -o $(B)/arm64/thread.bpf.o
+	$(Q)$(CLANG) $(bpf_cflags) -D__TARGET_ARCH_arm64 \
+		-c bpf/profile.bpf.c -o $(B)/arm64/profile.bpf.o
 	$(Q)for f in $(srcs); do aarch64-linux-gnu-gcc -std=gnu11 $(warnings) $(cppflags) \
 		-idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -dumpmachine) \
 		-fsyntax-only $$f || exit 1; done

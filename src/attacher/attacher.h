@@ -127,8 +127,23 @@ int scope_attacher_count(struct scope_attacher *a, unsigned slot,
 int scope_attacher_hits(struct scope_attacher *a, unsigned slot,
 			uint64_t hits[SCOPE_COUNTS_MAX]);
 
-/* The embedded BPF object; the small one of programs that only count. */
+/* Load the programs that sample. m: all but its head. The descriptors, of
+ * struct scope_sample_shared and of the ring, are the caller's. */
+int scope_attacher_sample(struct scope_attacher *a, unsigned slot,
+			  struct scope_msg_sample *m, int *ret_shared,
+			  int *ret_ring, struct scope_err *err);
+/* Sample threads; how many of them were there. */
+int scope_attacher_clock(struct scope_attacher *a, unsigned slot,
+			 struct scope_msg_clock *m, struct scope_err *err);
+
+/* Follow processes that are left and taken up. m: all but its head. */
+int scope_attacher_waits(struct scope_attacher *a, unsigned slot,
+			 struct scope_msg_waits *m, struct scope_err *err);
+
+/* The embedded BPF object; the small one of programs that only count; that of
+ * those that sample. */
 const void *scope_attacher_object(size_t *ret_len);
 const void *scope_attacher_count_object(size_t *ret_len);
+const void *scope_attacher_profile_object(size_t *ret_len);
 
 #endif

@@ -499,6 +499,53 @@ int scope_attacher_hits(struct scope_attacher *a, unsigned slot,
 	return r;
 }
 
+int scope_attacher_sample(struct scope_attacher *a, unsigned slot,
+			  struct scope_msg_sample *m, int *ret_shared,
+			  int *ret_ring, struct scope_err *err)
+{
+	int r;
+
+	m->head = (struct scope_msg_head){ .op = SCOPE_OP_SAMPLE, .slot = slot };
+	(void)pthread_mutex_lock(&a->lock);
+	r = ask(a, m, sizeof(*m));
+	if (r < 0) {
+		r = say_why(a, r, err);
+	} else {
+		*ret_shared = a->reply.fds[0];
+		*ret_ring = a->reply.fds[1];
+	}
+	(void)pthread_mutex_unlock(&a->lock);
+	return r;
+}
+
+int scope_attacher_clock(struct scope_attacher *a, unsigned slot,
+			 struct scope_msg_clock *m, struct scope_err *err)
+{
+	int r;
+
+	m->head = (struct scope_msg_head){ .op = SCOPE_OP_CLOCK, .slot = slot };
+	(void)pthread_mutex_lock(&a->lock);
+	r = ask(a, m, offsetof(struct scope_msg_clock, thread) +
+			      m->n * sizeof(m->thread[0]));
+	r = r < 0 ? say_why(a, r, err) : (int)a->reply.head.v[0];
+	(void)pthread_mutex_unlock(&a->lock);
+	return r;
+}
+
+int scope_attacher_waits(struct scope_attacher *a, unsigned slot,
+			 struct scope_msg_waits *m, struct scope_err *err)
+{
+	int r;
+
+	m->head = (struct scope_msg_head){ .op = SCOPE_OP_WAITS, .slot = slot };
+	(void)pthread_mutex_lock(&a->lock);
+	r = ask(a, m, sizeof(*m));
+	if (r < 0)
+		r = say_why(a, r, err);
+	(void)pthread_mutex_unlock(&a->lock);
+	return r;
+}
+
 uint64_t scope_attacher_missed(struct scope_attacher *a, unsigned slot)
 {
 	struct scope_msg_head m = { .op = SCOPE_OP_MISSED, .slot = slot };

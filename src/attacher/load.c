@@ -16,6 +16,7 @@
 #include "base/auto.h"
 
 extern const uint8_t scope_bpf_object[], scope_bpf_object_end[];
+extern const uint8_t scope_bpf_profile[], scope_bpf_profile_end[];
 
 const void *scope_attacher_object(size_t *ret_len)
 {
@@ -23,7 +24,13 @@ const void *scope_attacher_object(size_t *ret_len)
 	return scope_bpf_object;
 }
 
-static int fail_load(int r, struct scope_err *err)
+const void *scope_attacher_profile_object(size_t *ret_len)
+{
+	*ret_len = (size_t)(scope_bpf_profile_end - scope_bpf_profile);
+	return scope_bpf_profile;
+}
+
+int scope_node_fail_load(int r, struct scope_err *err)
 {
 	if (r == -EPERM || r == -EACCES)
 		return scope_fail(err, -EPERM,
@@ -206,7 +213,7 @@ int scope_node_load(struct scope_node *n, const struct scope_msg_load *m,
 	n->nperf = 0;
 	n->obj = bpf_object__open_mem(bytes, len, &opts);
 	if (!n->obj)
-		return fail_load(-errno, err);
+		return scope_node_fail_load(-errno, err);
 	choose(n, m);
 	map = bpf_object__find_map_by_name(n->obj, "counters");
 	if (map)
@@ -216,7 +223,7 @@ int scope_node_load(struct scope_node *n, const struct scope_msg_load *m,
 		r = configure(n, m, err);
 	if (r == 0) {
 		r = bpf_object__load(n->obj);
-		r = r < 0 ? fail_load(r, err) : 0;
+		r = r < 0 ? scope_node_fail_load(r, err) : 0;
 	}
 	if (r == 0)
 		r = reply_map(n, "counters", reply, err);
@@ -293,7 +300,7 @@ int scope_node_perf(struct scope_node *n, const struct scope_msg_perf *m,
 	return 0;
 }
 
-static bool is_text(const struct scope_node *n, uint64_t offset)
+bool scope_node_is_text(const struct scope_node *n, uint64_t offset)
 {
 	for (unsigned i = 0; i < n->ntexts; i++)
 		if (offset >= n->text[i].from && offset < n->text[i].to)
@@ -308,7 +315,7 @@ int scope_node_sites(const struct scope_node *n,
 	*ret_sites = (struct scope_link_sites){ .n = m->n,
 						.is_return = m->is_return };
 	for (uint32_t i = 0; i < m->n; i++) {
-		if (!is_text(n, m->site[i].offset))
+		if (!scope_node_is_text(n, m->site[i].offset))
 			return -EBADMSG;
 		ret_sites->offset[i] = m->site[i].offset;
 		ret_sites->cookie[i] = m->site[i].cookie;

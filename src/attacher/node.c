@@ -22,7 +22,7 @@
 
 #define MINOR_BITS 20 /* include/linux/kdev_t.h */
 
-static bool is_gone(const struct scope_node *n)
+bool scope_node_is_gone(const struct scope_node *n)
 {
 	struct pollfd p = { .fd = n->pidfd, .events = POLLIN };
 
@@ -81,7 +81,7 @@ static int open_exe(struct scope_node *n, struct scope_err *err)
 		return 0;
 	}
 	r = -errno;
-	if (is_gone(n))
+	if (scope_node_is_gone(n))
 		return gone(n->pid, err);
 	if (len < 0 && (r == -EACCES || r == -EPERM) &&
 	    !scope_caps_missing(SCOPE_CAP(CAP_SYS_PTRACE)))
@@ -159,6 +159,7 @@ static void node_close(struct scope_node *n)
 	scope_node_unload(n);
 	scope_node_count_end(n);
 	scope_node_threads_end(n);
+	scope_node_stop_samples(n);
 	if (n->exe >= 0)
 		(void)close(n->exe);
 	if (n->pidfd >= 0)
@@ -199,7 +200,7 @@ static int node_open(pid_t pid, struct scope_node **ret_node,
 	 * READ, and the start of the code, do instead. */
 	reply_file(n, "auxv", SCOPE_HAS_AUXV, reply);
 	reply_file(n, "mem", SCOPE_HAS_MEM, reply);
-	if (is_gone(n))
+	if (scope_node_is_gone(n))
 		return gone(pid, err);
 	if (reply->fds[0] < 0 || reply->fds[1] < 0)
 		return scope_fail(err, -EMFILE, "too many open files");
@@ -258,7 +259,7 @@ static int node_file(struct scope_node *n, enum scope_file which, bool ours,
 		return -ENOENT;
 	}
 	scope_reply_fd(reply, fd);
-	return is_gone(n) ? -ESRCH : 0;
+	return scope_node_is_gone(n) ? -ESRCH : 0;
 }
 
 static int node_read(struct scope_node *n, const struct scope_msg_piece *pieces,
@@ -277,7 +278,7 @@ static int node_read(struct scope_node *n, const struct scope_msg_piece *pieces,
 	if (got < 0 && errno != EFAULT)
 		return -errno;
 	/* The process id is no other's as long as this one is there. */
-	if (is_gone(n)) {
+	if (scope_node_is_gone(n)) {
 		memset(shared, 0, here.iov_len);
 		return -ESRCH;
 	}
@@ -317,7 +318,7 @@ static int node_socket(struct scope_node *n, int fd, uint64_t *ret_inode)
 	}
 	if (r == 0)
 		*ret_inode = inode;
-	return r < 0 ? r : is_gone(n) ? -ESRCH : 0;
+	return r < 0 ? r : scope_node_is_gone(n) ? -ESRCH : 0;
 }
 
 const struct scope_server_ops scope_server_real = {
@@ -334,5 +335,8 @@ const struct scope_server_ops scope_server_real = {
 	.thread = scope_node_thread,
 	.count = scope_node_count,
 	.hits = scope_node_hits,
+	.sample = scope_node_sample,
+	.clock = scope_node_clock,
+	.waits = scope_node_waits,
 	.close = node_close,
 };

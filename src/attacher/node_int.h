@@ -35,7 +35,15 @@ struct scope_node {
 	struct bpf_object *threads; /* owned; NULL: none was looked at */
 	struct bpf_object *counting; /* owned; NULL: nothing is counted */
 	struct scope_link *counts[2]; /* owned; of entries, of returns */
+	/* sampling */
+	struct bpf_object *sampler; /* owned; NULL: nothing is sampled */
+	struct bpf_link **clocks;   /* owned */
+	size_t nclocks;
+	struct scope_link *waits[2]; /* owned; of the entry, of the return */
 };
+
+/* node.c */
+bool scope_node_is_gone(const struct scope_node *n);
 
 /* load.c */
 int scope_node_load(struct scope_node *n, const struct scope_msg_load *m,
@@ -63,5 +71,19 @@ int scope_node_count(struct scope_node *n, const struct scope_msg_attach *m,
 		     struct scope_reply *reply, struct scope_err *err);
 int scope_node_hits(struct scope_node *n, uint64_t hits[SCOPE_COUNTS_MAX]);
 void scope_node_count_end(struct scope_node *n);
+
+/* sample.c */
+int scope_node_sample(struct scope_node *n, const struct scope_msg_sample *m,
+		      struct scope_reply *reply, struct scope_err *err);
+int scope_node_clock(struct scope_node *n, const struct scope_msg_clock *m,
+		     struct scope_reply *reply, struct scope_err *err);
+int scope_node_waits(struct scope_node *n, const struct scope_msg_waits *m,
+		     struct scope_err *err);
+void scope_node_stop_samples(struct scope_node *n);
+
+/* load.c: whether an offset in the file is of an instruction; and say why the
+ * kernel does not take programs. */
+bool scope_node_is_text(const struct scope_node *n, uint64_t offset);
+int scope_node_fail_load(int r, struct scope_err *err);
 
 #endif

@@ -38,6 +38,10 @@
  *                                   got on a CPU last (0: not known); what it
  *                                   waits for in the kernel; struct scope_thread_regs,
  *                                   then the stack, are in the shared memory
+ *   SAMPLE     scope_msg_sample     -; -; what programs and reader share, the
+ *                                   ring of samples
+ *   CLOCK      scope_msg_clock      threads that were there
+ *   WAITS      scope_msg_waits      -
  */
 #ifndef SCOPE_ATTACHER_PROTO_H
 #define SCOPE_ATTACHER_PROTO_H
@@ -45,6 +49,7 @@
 #include <stdint.h>
 
 #include "scope/ring.h"
+#include "scope/profile.h"
 #include "scope/site.h"
 
 enum scope_op {
@@ -62,6 +67,9 @@ enum scope_op {
 	SCOPE_OP_HITS,
 	SCOPE_OP_PERF,
 	SCOPE_OP_THREAD,
+	SCOPE_OP_SAMPLE,
+	SCOPE_OP_CLOCK,
+	SCOPE_OP_WAITS,
 	SCOPE_OP_MAX,
 };
 
@@ -179,10 +187,41 @@ enum scope_thread_how {
 	SCOPE_THREAD_SAMPLED, /* it runs: all registers, and of its stack */
 };
 
+/* Load the programs that sample; once for a node. */
+struct scope_msg_sample {
+	struct scope_msg_head head;
+	uint64_t ring_bytes; /* a power of two */
+	struct scope_sample_config config;
+};
+
+/* Sample threads of the node; may be asked again for more. Those that have ended
+ * are left out. */
+#define SCOPE_WIRE_THREADS_MAX 256
+#define SCOPE_HZ_MAX 10000u
+struct scope_msg_clock {
+	struct scope_msg_head head;
+	uint32_t hz;
+	uint32_t n;
+	struct scope_msg_clocked {
+		int32_t tid; /* in the attacher's own pid namespace */
+		uint32_t pad;
+		uint64_t scheduler; /* address of its data */
+	} thread[SCOPE_WIRE_THREADS_MAX]; /* n of them are sent */
+};
+
+/* Follow processes that are left and taken up: probes on the function that does
+ * both; once for a node, whose programs were loaded for it. */
+struct scope_msg_waits {
+	struct scope_msg_head head;
+	uint64_t entry, ret; /* offsets in the file */
+};
+
 #define SCOPE_MSG_MAX 8192
 _Static_assert(sizeof(struct scope_msg_read) <= SCOPE_MSG_MAX &&
 		       sizeof(struct scope_msg_load) <= SCOPE_MSG_MAX &&
-		       sizeof(struct scope_msg_attach) <= SCOPE_MSG_MAX,
+		       sizeof(struct scope_msg_attach) <= SCOPE_MSG_MAX &&
+		       sizeof(struct scope_msg_sample) <= SCOPE_MSG_MAX &&
+		       sizeof(struct scope_msg_clock) <= SCOPE_MSG_MAX,
 	       "a request is larger than what is received");
 
 /* As it is sent: text_len bytes of text, no NUL. The text is the words of a

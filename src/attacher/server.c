@@ -195,6 +195,41 @@ static int do_thread(struct scope_server *s, struct scope_node *n,
 	return s->ops->thread(n, m->tid, m->ms, s->shared, reply);
 }
 
+static int do_sample(struct scope_server *s, struct scope_node *n,
+		     const void *msg, size_t len, struct scope_reply *reply,
+		     struct scope_err *err)
+{
+	const struct scope_msg_sample *m = msg;
+
+	if (len != sizeof(*m) || m->ring_bytes < SCOPE_RING_BYTES_MIN ||
+	    m->ring_bytes > SCOPE_RING_BYTES_MAX ||
+	    (m->ring_bytes & (m->ring_bytes - 1)) ||
+	    m->config.main_lo > m->config.main_hi ||
+	    m->config.wants_kernel > 1 ||
+	    m->config.wants_native > 1 || m->config.wants_waits > 1 ||
+	    m->config.reg_p >= SCOPE_SAMPLE_REGS ||
+	    m->config.reg_e >= SCOPE_SAMPLE_REGS)
+		return -EBADMSG;
+	return s->ops->sample(n, m, reply, err);
+}
+
+static int do_clock(struct scope_server *s, struct scope_node *n,
+		    const void *msg, size_t len, struct scope_reply *reply,
+		    struct scope_err *err)
+{
+	const struct scope_msg_clock *m = msg;
+
+	if (len < offsetof(struct scope_msg_clock, thread) ||
+	    !has_size(len, offsetof(struct scope_msg_clock, thread), m->n,
+		      SCOPE_WIRE_THREADS_MAX, sizeof(m->thread[0])) ||
+	    m->hz < 1 || m->hz > SCOPE_HZ_MAX)
+		return -EBADMSG;
+	for (uint32_t i = 0; i < m->n; i++)
+		if (m->thread[i].tid <= 0)
+			return -EBADMSG;
+	return s->ops->clock(n, m, reply, err);
+}
+
 static int do_close(struct scope_server *s, unsigned slot)
 {
 	s->ops->close(s->slots[slot]);
@@ -239,6 +274,14 @@ static int on_node(struct scope_server *s, const void *msg, size_t len,
 		return do_hits(s, n, len, reply);
 	case SCOPE_OP_THREAD:
 		return do_thread(s, n, msg, len, reply);
+	case SCOPE_OP_SAMPLE:
+		return do_sample(s, n, msg, len, reply, err);
+	case SCOPE_OP_CLOCK:
+		return do_clock(s, n, msg, len, reply, err);
+	case SCOPE_OP_WAITS:
+		return len == sizeof(struct scope_msg_waits) ?
+			       s->ops->waits(n, msg, err) :
+			       -EBADMSG;
 	case SCOPE_OP_CLOSE:
 		return len == sizeof(*h) ? do_close(s, h->slot) : -EBADMSG;
 	default:

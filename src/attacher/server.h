@@ -42,6 +42,12 @@ struct scope_server_ops {
 	int (*hits)(struct scope_node *n, uint64_t hits[SCOPE_COUNTS_MAX]);
 	int (*thread)(struct scope_node *n, pid_t tid, unsigned ms,
 		      void *shared, struct scope_reply *reply);
+	int (*sample)(struct scope_node *n, const struct scope_msg_sample *m,
+		      struct scope_reply *reply, struct scope_err *err);
+	int (*clock)(struct scope_node *n, const struct scope_msg_clock *m,
+		     struct scope_reply *reply, struct scope_err *err);
+	int (*waits)(struct scope_node *n, const struct scope_msg_waits *m,
+		     struct scope_err *err);
 	void (*close)(struct scope_node *n);
 };
 

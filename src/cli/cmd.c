@@ -22,6 +22,7 @@ const struct scope_cmd *const scope_cmds[] = {
 	&scope_cmd_top,
 	&scope_cmd_stack,
 	&scope_cmd_doctor,
+	&scope_cmd_profile,
 	&scope_cmd_schema,
 	&scope_cmd_help,
 	&scope_cmd_completion,
@@ -31,8 +32,8 @@ const struct scope_cmd *const scope_cmds[] = {
 /* Words of the contract that this version does not serve: said so, so that
  * nobody looks for a node of that name, or for a typing error. */
 static const char *const later_cmds[] = {
-	"record", "query",   "show",	"state",   "sql",  
-	"trace",   "profile", "analyze", "plan", "watch",
+	"record", "query",   "show",	"state",   "sql",
+	"trace",   "analyze", "plan", "watch",
 	"explain", "serve",  "export",	"agent",   "hub",  NULL,
 };
 static const char *const later_opts[] = {

@@ -151,6 +151,27 @@ size_t scope_bifs_count(const struct scope_bifs *b)
 	return b->n;
 }
 
+int scope_bifs_at(const struct scope_bifs *b, uint64_t vaddr,
+		  const char **ret_module, const char **ret_function,
+		  unsigned *ret_arity)
+{
+	const struct bif *found = NULL;
+
+	for (size_t i = 0; i < b->n; i++) {
+		if (b->bifs[i].impl != vaddr)
+			continue;
+		if (found)
+			return -ENOENT;
+		found = &b->bifs[i];
+	}
+	if (!found)
+		return -ENOENT;
+	*ret_module = found->module;
+	*ret_function = found->function;
+	*ret_arity = (unsigned)found->arity;
+	return 0;
+}
+
 int scope_bifs_find(const struct scope_bifs *b, const char *module,
 		    const char *function, unsigned arity,
 		    struct scope_symbol *ret_sym)

@@ -20,6 +20,11 @@ void scope_bifs_free(struct scope_bifs *b);
 SCOPE_AUTO(scope_bifs)
 
 size_t scope_bifs_count(const struct scope_bifs *b);
+/* The BIF whose C function begins at an ELF address; a function that several
+ * share is none's. */
+int scope_bifs_at(const struct scope_bifs *b, uint64_t vaddr,
+		  const char **ret_module, const char **ret_function,
+		  unsigned *ret_arity);
 int scope_bifs_find(const struct scope_bifs *b, const char *module,
 		    const char *function, unsigned arity,
 		    struct scope_symbol *ret_sym);

@@ -121,3 +121,27 @@ known:
 		*ret_dirty = v & 1;
 	return (unsigned)(v >> 1);
 }
+
+uint64_t scope_target_scheduler_data(const struct scope_target *t,
+				     unsigned kind, unsigned no)
+{
+	static const char *const names[KINDS] = {
+		"erts_aligned_scheduler_data",
+		"erts_aligned_dirty_cpu_scheduler_data",
+		"erts_aligned_dirty_io_scheduler_data",
+	};
+	const struct scope_layout *l = t->vm.layout;
+	uint64_t at = kind < KINDS ? scope_target_address(t, names[kind]) : 0;
+	uint64_t first, addr, is = 0;
+
+	if (!at || !no ||
+	    scope_target_read((void *)(uintptr_t)t, at, &first, 8) < 0)
+		return 0;
+	addr = first + (uint64_t)(no - 1) * l->s_stride;
+	if (scope_target_read((void *)(uintptr_t)t,
+			      addr + (kind ? l->s_dirty_no : l->s_no), &is,
+			      8) < 0 ||
+	    is != no)
+		return 0;
+	return addr;
+}

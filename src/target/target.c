@@ -485,6 +485,14 @@ int scope_target_bif(const struct scope_target *t, const char *module,
 	return scope_bifs_find(t->bifs, module, function, arity, ret_sym);
 }
 
+int scope_target_bif_at(const struct scope_target *t, uint64_t addr,
+			const char **ret_module, const char **ret_function,
+			unsigned *ret_arity)
+{
+	return scope_bifs_at(t->bifs, addr - t->info.bias, ret_module,
+			     ret_function, ret_arity);
+}
+
 int scope_target_usdt(const struct scope_target *t,
 		      int (*fn)(void *arg, const struct scope_stapsdt *p),
 		      void *arg)

@@ -148,6 +148,12 @@ int scope_target_bif(const struct scope_target *t, const char *module,
 		     const char *function, unsigned arity,
 		     struct scope_symbol *ret_sym);
 
+/* The other way: the BIF whose C function begins at an address in the running
+ * process; texts are borrowed. -ENOENT. */
+int scope_target_bif_at(const struct scope_target *t, uint64_t addr,
+			const char **ret_module, const char **ret_function,
+			unsigned *ret_arity);
+
 /* Call fn for each USDT probe of the emulator, as scope_stapsdt_each does.
  * -ENOENT: it was built without. */
 struct scope_stapsdt;
@@ -199,5 +205,13 @@ int scope_target_ranges(const struct scope_target *t,
  * not a scheduler. *ret_dirty may be NULL. Unknown threads are looked up once. */
 unsigned scope_target_scheduler(struct scope_target *t, uint32_t tid,
 				bool *ret_dirty);
+
+/* The number of a thread by its name, as emulators name them: kind 0 normal, 1
+ * dirty CPU, 2 dirty I/O; *ret_no from 1. false: not a scheduler. */
+bool scope_thread_parse(const char *comm, unsigned *ret_kind,
+			unsigned *ret_no);
+/* Address of the data of that scheduler; 0: not known. */
+uint64_t scope_target_scheduler_data(const struct scope_target *t,
+				     unsigned kind, unsigned no);
 
 #endif

@@ -68,10 +68,6 @@ int scope_target_batch(void *target, struct scope_piece *pieces, size_t n);
 
 /* sched.c */
 int scope_target_load_threads(struct scope_target *t);
-/* The number of a thread by its name, as emulators name them: kind 0 normal, 1
- * dirty CPU, 2 dirty I/O; *ret_no from 1. false: not a scheduler. */
-bool scope_thread_parse(const char *comm, unsigned *ret_kind,
-			unsigned *ret_no);
 
 /* An atom by its text, anywhere in the table; 0: not there (yet). Most of those
  * that are asked for come into being when a module is loaded. */

@@ -165,6 +165,42 @@ static int do_thread(struct scope_node *n, pid_t tid, unsigned ms, void *to,
 	return 0;
 }
 
+static int do_sample(struct scope_node *n, const struct scope_msg_sample *m,
+		     struct scope_reply *reply, struct scope_err *err)
+{
+	(void)n;
+	(void)err;
+	check(m->ring_bytes >= SCOPE_RING_BYTES_MIN &&
+	      m->ring_bytes <= SCOPE_RING_BYTES_MAX &&
+	      m->config.reg_p < SCOPE_SAMPLE_REGS &&
+	      m->config.reg_e < SCOPE_SAMPLE_REGS);
+	scope_reply_fd(reply, dup(0));
+	scope_reply_fd(reply, dup(0));
+	return 0;
+}
+
+static int do_clock(struct scope_node *n, const struct scope_msg_clock *m,
+		    struct scope_reply *reply, struct scope_err *err)
+{
+	(void)n;
+	(void)err;
+	check(m->hz >= 1 && m->hz <= SCOPE_HZ_MAX && m->n >= 1 &&
+	      m->n <= SCOPE_WIRE_THREADS_MAX);
+	for (unsigned i = 0; i < m->n; i++)
+		check(m->thread[i].tid > 0);
+	reply->head.v[0] = m->n;
+	return 0;
+}
+
+static int do_waits(struct scope_node *n, const struct scope_msg_waits *m,
+		    struct scope_err *err)
+{
+	(void)n;
+	(void)m;
+	(void)err;
+	return 0;
+}
+
 static void do_close(struct scope_node *n)
 {
 	check(nopen > 0);
@@ -186,6 +222,9 @@ static const struct scope_server_ops ops = {
 	.thread = do_thread,
 	.count = do_count,
 	.hits = do_hits,
+	.sample = do_sample,
+	.clock = do_clock,
+	.waits = do_waits,
 	.close = do_close,
 };
 

@@ -167,6 +167,37 @@ static int fake_hits(struct scope_node *n, uint64_t hits[SCOPE_COUNTS_MAX])
 	return next;
 }
 
+static int fake_sample(struct scope_node *n, const struct scope_msg_sample *m,
+		       struct scope_reply *r, struct scope_err *err)
+{
+	(void)n;
+	(void)m;
+	(void)r;
+	(void)err;
+	done++;
+	return next;
+}
+
+static int fake_clock(struct scope_node *n, const struct scope_msg_clock *m,
+		      struct scope_reply *r, struct scope_err *err)
+{
+	(void)n;
+	(void)err;
+	r->head.v[0] = m->n;
+	done++;
+	return next;
+}
+
+static int fake_waits(struct scope_node *n, const struct scope_msg_waits *m,
+		      struct scope_err *err)
+{
+	(void)n;
+	(void)m;
+	(void)err;
+	done++;
+	return next;
+}
+
 static void fake_close(struct scope_node *n)
 {
 	assert_true(n->pid > 0);
@@ -188,6 +219,9 @@ static const struct scope_server_ops fake = {
 	.thread = fake_thread,
 	.count = fake_count,
 	.hits = fake_hits,
+	.sample = fake_sample,
+	.clock = fake_clock,
+	.waits = fake_waits,
 	.close = fake_close,
 };
 
@@ -267,8 +301,25 @@ static void requests_have_their_size(void **state)
 	struct scope_msg_thread thread = { .head = { .op = SCOPE_OP_THREAD },
 					   .tid = 4,
 					   .ms = 17 };
+	static struct scope_msg_sample sample = {
+		.head = { .op = SCOPE_OP_SAMPLE },
+		.ring_bytes = SCOPE_RING_BYTES_MIN,
+	};
+	static struct scope_msg_clock clock = {
+		.head = { .op = SCOPE_OP_CLOCK },
+		.hz = 99,
+		.n = 2,
+		.thread = { { .tid = 1 }, { .tid = 2 } },
+	};
+
+	struct scope_msg_waits waits = { .head = { .op = SCOPE_OP_WAITS } };
 
 	(void)state;
+	takes_only(waits, sizeof(waits));
+	takes_only(sample, sizeof(sample));
+	takes_only(clock, offsetof(struct scope_msg_clock, thread) +
+				  2 * sizeof(clock.thread[0]));
+	assert_int_equal(reply.head.v[0], 2);
 	takes_only(file, sizeof(file));
 	takes_only(detach, sizeof(detach));
 	takes_only(watch, sizeof(watch));
@@ -294,6 +345,59 @@ static void requests_have_their_size(void **state)
 				   2 * sizeof(attach.site[0]));
 	takes_only(hits, sizeof(hits));
 	assert_int_equal(reply.head.v[0], SCOPE_COUNTS_MAX);
+}
+
+static void samples_are_within_bounds(void **state)
+{
+	static struct scope_msg_sample sample = {
+		.head = { .op = SCOPE_OP_SAMPLE },
+		.ring_bytes = SCOPE_RING_BYTES_MIN + 1,
+	};
+	static struct scope_msg_clock clock = { .head = { .op = SCOPE_OP_CLOCK },
+						.hz = 99,
+						.n = 1 };
+	const size_t one = offsetof(struct scope_msg_clock, thread) +
+			   sizeof(clock.thread[0]);
+
+	(void)state;
+	refuses(&sample, sizeof(sample));
+	sample.ring_bytes = SCOPE_RING_BYTES_MAX * 2ull;
+	refuses(&sample, sizeof(sample));
+	sample.ring_bytes = SCOPE_RING_BYTES_MIN / 2;
+	refuses(&sample, sizeof(sample));
+	sample.ring_bytes = SCOPE_RING_BYTES_MIN;
+	sample.config.reg_e = SCOPE_SAMPLE_REGS;
+	refuses(&sample, sizeof(sample));
+	sample.config.reg_e = 0;
+	sample.config.reg_p = UINT32_MAX;
+	refuses(&sample, sizeof(sample));
+	sample.config.reg_p = 0;
+	sample.config.main_lo = 1;
+	refuses(&sample, sizeof(sample));
+	sample.config.main_lo = 0;
+	sample.config.wants_kernel = 2;
+	refuses(&sample, sizeof(sample));
+	sample.config.wants_kernel = 0;
+	sample.config.wants_native = 2;
+	refuses(&sample, sizeof(sample));
+	sample.config.wants_native = 0;
+	sample.config.wants_waits = 2;
+	refuses(&sample, sizeof(sample));
+
+	/* Neither all threads of the machine, nor one that is none. */
+	refuses(&clock, one);
+	clock.thread[0].tid = -1;
+	refuses(&clock, one);
+	clock.thread[0].tid = 1;
+	clock.hz = 0;
+	refuses(&clock, one);
+	clock.hz = SCOPE_HZ_MAX + 1;
+	refuses(&clock, one);
+	clock.hz = 99;
+	clock.n = SCOPE_WIRE_THREADS_MAX + 1;
+	refuses(&clock, sizeof(clock));
+	clock.n = 0;
+	refuses(&clock, offsetof(struct scope_msg_clock, thread));
 }
 
 static void slots_are_those_that_are_open(void **state)
@@ -651,6 +755,7 @@ int main(void)
 #define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(requests_have_their_size),
+		T(samples_are_within_bounds),
 		T(slots_are_those_that_are_open),
 		T(numbers_are_in_their_range),
 		T(a_load_is_within_bounds),
