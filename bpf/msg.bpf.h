@@ -94,7 +94,7 @@ static __always_inline void send_one(struct scope_regs *ctx, u64 rcvr, u64 mp,
 	s->rec.msg.from = from;
 	s->rec.msg.addr = mp;
 	if (msg)
-		copy_term(s, msg);
+		copy_message(s, msg);
 	else if (site != SCOPE_SITE_QUEUE_TAIL)
 		s->rec.flags |= SCOPE_F_DIST;
 	finish(ctx, s);
@@ -402,7 +402,7 @@ static __always_inline int received(struct scope_regs *ctx, u64 c_p, u64 mp,
 	if (!rest && !of_process(s, l->p_sig_qs + l->sq_cont) &&
 	    !of_process(s, l->p_sig_inq + l->si_first))
 		s->rec.flags |= SCOPE_F_LAST;
-	copy_term(s, s->message.term);
+	copy_message(s, s->message.term);
 	finish(ctx, s);
 	return 0;
 unread:

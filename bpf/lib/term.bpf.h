@@ -16,6 +16,7 @@
 #include "lib/emit.bpf.h"
 
 #define WINDOW 64
+#define FIRST_LOOKS 16 /* words of a message, without a call for each few */
 #define BEFORE (WINDOW - 2) /* words read before a cell: see island() */
 #define SUBTAG(h) (((h) >> 2) & 0xf)
 #define MASK (SCOPE_WORDS_MAX - 1)
@@ -455,9 +456,8 @@ static __always_inline int open_window(struct scratch *s, u64 w)
 	return bpf_probe_read_user(&s->words[at], 8, (void *)addr);
 }
 
-/* Copy what w points to, and what of that is near to it. 1: nothing more. This
- * and the other functions that are global are verified once for all callers. */
-__noinline int island(struct scratch *s, u64 w)
+/* Copy what w points to, and what of that is near to it. 1: nothing more. */
+static __always_inline int copy_near(struct scratch *s, u64 w, u32 looks)
 {
 	if (!s)
 		return 1;
@@ -477,6 +477,8 @@ __noinline int island(struct scratch *s, u64 w)
 		large(s, w);
 		return 0;
 	}
+	for (u32 i = 0; i < looks && s->todo; i++)
+		(void)look(s);
 	if (s->todo)
 		bpf_loop(WINDOW / 4, look_on, &s, 0);
 	s->left = s->here;
@@ -485,6 +487,19 @@ __noinline int island(struct scratch *s, u64 w)
 	if (s->aside)
 		bpf_loop(WINDOW, aside_on, &s, 0);
 	return 0;
+}
+
+/* This and the other functions that are global are verified once for all
+ * callers. */
+__noinline int island(struct scratch *s, u64 w)
+{
+	return copy_near(s, w, 0);
+}
+
+/* The same, sooner, but long to verify: for the programs of messages. */
+__noinline int first_island(struct scratch *s, u64 w)
+{
+	return copy_near(s, w, FIRST_LOOKS);
 }
 
 static __always_inline int within(u64 w, u64 seg)
@@ -528,6 +543,18 @@ __noinline int copy_term(struct scratch *s, u64 term)
 	s->head = 0;
 	s->tail = 0;
 	if (!island(s, term) && s->tail)
+		bpf_loop(QUEUE_MAX, later, &s, 0);
+	return 0;
+}
+
+/* The same, of a message. */
+__noinline int copy_message(struct scratch *s, u64 term)
+{
+	if (!s || !config.term_words || !((term + 1) & 2))
+		return 0;
+	s->head = 0;
+	s->tail = 0;
+	if (!first_island(s, term) && s->tail)
 		bpf_loop(QUEUE_MAX, later, &s, 0);
 	return 0;
 }
