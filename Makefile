@@ -29,7 +29,7 @@ cfg.fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-
 $(if $(cfg.$(CFG)),,$(error CFG=$(CFG): choose release, debug, asan, tsan, cov or fuzz))
 ld.release := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 
-libs     := libbpf libelf libdw zlib jansson capstone ncursesw libpcre2-8 libcurl libmicrohttpd libseccomp
+libs     := libbpf libelf libdw zlib jansson capstone ncursesw libpcre2-8 libcurl libmicrohttpd libseccomp libzstd libxxhash
 pkg      := $(shell pkg-config --cflags --libs $(libs) 2>/dev/null)
 warnings := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wpointer-arith -Wvla -Wundef

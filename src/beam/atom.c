@@ -245,6 +245,26 @@ const char *scope_vm_atom(struct scope_vm *vm, uint64_t atom, size_t *ret_len)
 	return text ? text : a->spare;
 }
 
+int scope_vm_know_atom(struct scope_vm *vm, uint64_t atom, const char *text,
+		       size_t len)
+{
+	struct scope_atoms *a = vm->atoms;
+	uint64_t at;
+
+	if (!scope_is_atom(atom) || len > ATOM_BYTES_MAX ||
+	    !scope_utf8_valid(text, len))
+		return -EBADMSG;
+	if (scope_map_get(a->texts, atom, &at)) {
+		const unsigned char *kept = (unsigned char *)(uintptr_t)at;
+
+		return ((size_t)kept[0] << 8 | kept[1]) == len &&
+				       !memcmp(kept + 2, text, len) ?
+			       0 :
+			       -EBADMSG;
+	}
+	return keep(a, atom, text, len) ? 0 : -ENOMEM;
+}
+
 /* -- many at once ---------------------------------------------------------- */
 
 /*

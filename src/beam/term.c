@@ -379,3 +379,32 @@ int scope_term_element(const struct scope_image *image, uint64_t tuple,
 		return -ENODATA;
 	return 0;
 }
+
+int scope_term_map_get(struct scope_vm *vm, const struct scope_image *image,
+		       uint64_t map, const char *key, size_t len,
+		       uint64_t *ret_value)
+{
+	struct scope_put p = walk_of(image);
+	struct scope_map_walk w;
+	struct scope_view v;
+	uint64_t k, value;
+	int r;
+
+	p.vm = vm;
+	p.l = vm->layout;
+	v = scope_look(&p, map);
+	if (v.what != SCOPE_IS_MAP || !scope_map_begin(&p, &v, false, &w))
+		return -EINVAL;
+	while ((r = scope_map_pair(&p, &w, &k, &value)) > 0) {
+		size_t n;
+		const char *text = scope_is_atom(k) ?
+					   scope_vm_atom(vm, k, &n) :
+					   NULL;
+
+		if (text && n == len && !memcmp(text, key, len)) {
+			*ret_value = value;
+			return 0;
+		}
+	}
+	return r < 0 ? r : -EINVAL;
+}

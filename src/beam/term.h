@@ -60,4 +60,10 @@ int scope_term_element(const struct scope_image *image, uint64_t tuple,
 		       size_t i, uint64_t *ret_word);
 int scope_term_tuple_arity(const struct scope_image *image, uint64_t tuple);
 
+/* The value of a map's key that is the atom with this text: 0, or -EINVAL: no
+ * map, or it has none such, -ENODATA: it may be in what was not copied. */
+int scope_term_map_get(struct scope_vm *vm, const struct scope_image *image,
+		       uint64_t map, const char *key, size_t len,
+		       uint64_t *ret_value);
+
 #endif

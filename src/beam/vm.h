@@ -118,6 +118,10 @@ uint64_t scope_vm_atom_of(struct scope_vm *vm, const char *text, size_t len);
  * escapes of those alone: the names of nodes have no others. */
 uint64_t scope_vm_atom_of_printed(struct scope_vm *vm, const char *text,
 				  size_t len);
+/* Learn the text of an atom from elsewhere than the target's memory. -ENOMEM;
+ * -EBADMSG: it is no atom, no text of one, or the atom has another. */
+int scope_vm_know_atom(struct scope_vm *vm, uint64_t atom, const char *text,
+		       size_t len);
 
 /* The Eterm of a local process or port from the numbers that it is printed
  * with; 0: out of range. */

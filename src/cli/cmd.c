@@ -20,6 +20,8 @@ const struct scope_cmd *const scope_cmds[] = {
 	&scope_cmd_live,
 	&scope_cmd_ps,
 	&scope_cmd_top,
+	&scope_cmd_record,
+	&scope_cmd_query,
 	&scope_cmd_stack,
 	&scope_cmd_doctor,
 	&scope_cmd_profile,
@@ -32,12 +34,12 @@ const struct scope_cmd *const scope_cmds[] = {
 /* Words of the contract that this version does not serve: said so, so that
  * nobody looks for a node of that name, or for a typing error. */
 static const char *const later_cmds[] = {
-	"record", "query",   "show",	"state",   "sql",
+	"show",	"state",   "sql",
 	"trace",   "analyze", "plan", "watch",
 	"explain", "serve",  "export",	"agent",   "hub",  NULL,
 };
 static const char *const later_opts[] = {
-	"--filter", "-f", "--config", "--output", "-o", NULL,
+	"--filter", "-f", "--config", NULL,
 };
 
 static bool is_among(const char *word, size_t len, const char *const *list)

@@ -20,12 +20,15 @@
 #include "export/stream.h"
 #include "pipeline/run.h"
 #include "probe/calibrate.h"
+#include "store/recorder.h"
 #include "target/find.h"
 #include "target/target.h"
 
 #define FLUSH_MS 5000	 /* for a reader that pauses */
 #define FLUSH_STOP_MS 800 /* the same, when somebody wants out */
 #define LIVE_TICK_MS 250
+#define RECORD_TICK_MS 50
+#define SAY_NS 500000000
 
 /* Of one run of the command: what its callbacks need. */
 struct session {
@@ -35,9 +38,13 @@ struct session {
 	struct scope_vm *vm;	     /* borrowed */
 	struct scope_writer *to; /* owned until the writing begins */
 	struct scope_metrics *metrics; /* borrowed; NULL: nobody asks */
-	struct scope_sink *out; /* borrowed */
+	struct scope_sink *out; /* borrowed; NULL: only recorded */
+	struct scope_recorder *recorder; /* borrowed; NULL: not recorded */
+	/* Events that were put out and could not be recorded. */
+	uint64_t unrecorded[SCOPE_KIND_MAX];
 	bool has_hints;		/* stderr is for people */
 	struct scope_calibrator *calibrator; /* borrowed; NULL: not needed */
+	uint64_t said_ns;	/* when progress was last said */
 	int own_out;		/* stdout anew; -1: see scope_stream_reopen */
 };
 
@@ -101,6 +108,22 @@ static void say_attached(const struct scope_event *ev)
 	}
 }
 
+/* How the recording grows, on a line of its own; `mono_ns` 0: at its end. */
+static void say_recorded(struct session *s, uint64_t mono_ns)
+{
+	struct scope_recorder_usage u;
+
+	if (mono_ns && mono_ns - s->said_ns < SAY_NS)
+		return;
+	s->said_ns = mono_ns;
+	scope_recorder_usage(s->recorder, &u);
+	fprintf(stderr,
+		"\r\033[Kscope-bpf: %" PRIu64 " events recorded, %" PRIu64
+		" kB in %" PRIu64 " segments, %" PRIu64 " lost%s",
+		u.events, u.bytes / 1024, u.segments - u.removed, u.lost,
+		mono_ns ? "; Ctrl-C ends it" : "\n");
+}
+
 static int tee_event(struct scope_sink *sink, const struct scope_event *ev)
 {
 	struct session *s = (struct session *)((char *)sink -
@@ -110,6 +133,15 @@ static int tee_event(struct scope_sink *sink, const struct scope_event *ev)
 		say_attached(ev);
 	if (s->redact)
 		ev = scope_redact_event(s->redact, s->vm, ev);
+	if (s->recorder) {
+		struct scope_sink *to = scope_recorder_sink(s->recorder);
+		int r = to->event(to, ev);
+
+		if (!s->out)
+			return r;
+		if (r < 0)
+			s->unrecorded[ev->kind]++;
+	}
 	return s->out->event(s->out, ev);
 }
 
@@ -119,7 +151,15 @@ static void tee_lost(struct scope_sink *sink,
 	struct session *s = (struct session *)((char *)sink -
 					       offsetof(struct session, tee));
 
-	if (s->out->lost)
+	if (s->recorder) {
+		struct scope_sink *to = scope_recorder_sink(s->recorder);
+
+		to->lost(to, counts);
+		for (unsigned k = 0; k < SCOPE_KIND_MAX; k++)
+			counts[SCOPE_LOSS_OUTPUT][k] += s->unrecorded[k];
+		memset(s->unrecorded, 0, sizeof(s->unrecorded));
+	}
+	if (s->out && s->out->lost)
 		s->out->lost(s->out, counts);
 }
 
@@ -128,7 +168,7 @@ static double tee_fill(struct scope_sink *sink)
 	struct session *s = (struct session *)((char *)sink -
 					       offsetof(struct session, tee));
 
-	return s->out->fill ? s->out->fill(s->out) : 0;
+	return s->out && s->out->fill ? s->out->fill(s->out) : 0;
 }
 
 static void tee_tick(struct scope_sink *sink, uint64_t mono_ns)
@@ -136,7 +176,15 @@ static void tee_tick(struct scope_sink *sink, uint64_t mono_ns)
 	struct session *s = (struct session *)((char *)sink -
 					       offsetof(struct session, tee));
 
-	s->out->tick(s->out, mono_ns);
+	if (s->recorder) {
+		struct scope_sink *to = scope_recorder_sink(s->recorder);
+
+		to->tick(to, mono_ns);
+	}
+	if (s->out)
+		s->out->tick(s->out, mono_ns);
+	else if (s->has_hints)
+		say_recorded(s, mono_ns);
 }
 
 static void say_totals(const struct session *s,
@@ -224,6 +272,37 @@ static int run_json(struct session *s, struct scope_target *t,
 	return r < 0 ? r : f;
 }
 
+/* Nothing is put out; the recording is the sink. */
+static int run_record(struct session *s, struct scope_target *t,
+		      struct scope_run_totals *totals, struct scope_err *err)
+{
+	struct scope_run_opts run = run_opts(s);
+
+	run.tick_ms = RECORD_TICK_MS;
+	run.progress = progress;
+	run.progress_arg = s;
+	handle_signals(false);
+	return scope_run(t, &run, &s->tee, totals, err);
+}
+
+static int begin_recording(const struct session *s, struct scope_target *t,
+			   struct scope_err *err)
+{
+	const struct scope_target_info *info = scope_target_info(t);
+	struct scope_vm *vm = scope_target_vm(t);
+	scope_autofree struct scope_segment_info *head =
+		calloc(1, sizeof(*head));
+
+	if (!head)
+		return scope_fail(err, -ENOMEM, "out of memory");
+	head->otp = (unsigned)strtoul(info->otp, NULL, 10);
+	head->os_pid = info->pid;
+	head->procs = vm->procs;
+	head->ports = vm->ports;
+	(void)snprintf(head->node, sizeof(head->node), "%s", info->node);
+	return scope_recorder_start(s->recorder, head, vm, err);
+}
+
 static bool wants_color(const struct scope_live_conf *c)
 {
 	const char *no = getenv("NO_COLOR");
@@ -282,16 +361,34 @@ static int part(const struct scope_live_conf *c, const struct scope_writer *to,
 {
 	const struct scope_sandbox_opts opts = {
 		.has_no_filter = c->has_no_sandbox,
-		.writes_files = to && to->writes_files,
+		.writes_files = c->output || (to && to->writes_files),
 		.uses_network = to && to->uses_network,
 		.listens = c->listen,
-		.keeps_user = to && to->needs_user,
+		.keeps_user = c->output || (to && to->needs_user),
 		.on_violation = scope_live_rescue,
 	};
 	int r = scope_attacher_start(ret, err);
 
 	*ret_calibrator = scope_calibrator_start();
 	return r < 0 ? r : scope_sandbox_enter(&opts, err);
+}
+
+static void say_note(const char *text)
+{
+	fprintf(stderr, "scope-bpf: %s\n", text);
+}
+
+static int make_recorder(const struct scope_live_conf *c,
+			 struct scope_recorder **ret, struct scope_err *err)
+{
+	const struct scope_recorder_opts opts = {
+		.flush_ns = c->flush_ns,
+		.keep_ns = c->keep_ns,
+		.keep_bytes = c->keep_bytes,
+		.note = say_note,
+	};
+
+	return c->output ? scope_recorder_new(c->output, &opts, ret, err) : 0;
 }
 
 static int watch(const struct scope_live_conf *c,
@@ -306,6 +403,7 @@ static int watch(const struct scope_live_conf *c,
 	scope_auto(scope_calibrator) calibrator = NULL;
 	scope_auto(scope_health) health = NULL;
 	scope_auto(scope_target) t = NULL;
+	scope_auto(scope_recorder) recorder = NULL; /* uses t's vm */
 	struct session s = {
 		.conf = c,
 		.tee = { .event = tee_event,
@@ -322,10 +420,12 @@ static int watch(const struct scope_live_conf *c,
 		r = scope_live_writer(c, &to, err);
 	if (r == 0)
 		r = scope_live_health(c, 1, &health, err);
+	if (r == 0)
+		r = make_recorder(c, &recorder, err);
 	if (r < 0)
 		return scope_cmd_complain(r, err);
 	/* What is written to is opened while that is allowed. */
-	s.own_out = is_json && !to ? scope_stream_reopen(STDOUT_FILENO) : -1;
+	s.own_out = is_json && !to && !c->is_recorded_only ? scope_stream_reopen(STDOUT_FILENO) : -1;
 	r = part(c, to, &a, &calibrator, err);
 	s.calibrator = calibrator;
 	if (r == 0 && health)
@@ -339,10 +439,24 @@ static int watch(const struct scope_live_conf *c,
 		s.metrics = scope_health_node(health, 0);
 	s.vm = scope_target_vm(t);
 	s.to = scope_take(to);
-	if (is_json)
+	s.recorder = recorder;
+	if (recorder)
+		r = begin_recording(&s, t, err);
+	if (r < 0)
+		return scope_cmd_complain(r, err);
+	if (c->is_recorded_only)
+		r = run_record(&s, t, &totals, err);
+	else if (is_json)
 		r = run_json(&s, t, &totals, err);
 	else
 		r = run_live(&s, t, &totals, err);
+	if (recorder) {
+		int f = scope_recorder_finish(recorder, r < 0 ? NULL : err);
+
+		r = r < 0 ? r : f;
+		if (s.has_hints && c->is_recorded_only)
+			say_recorded(&s, 0);
+	}
 	/* Who reads, as head(1) does, until enough was seen had its fill. */
 	if (r == -EPIPE)
 		return SCOPE_EXIT_OK;
@@ -374,6 +488,44 @@ static int live(const struct scope_cmd *cmd, int argc, char **argv)
 		return watch(&conf, NULL, &err);
 	return scope_cmd_finish_stdout();
 }
+
+static int record(const struct scope_cmd *cmd, int argc, char **argv)
+{
+	struct scope_live_conf conf;
+	struct scope_err err = { 0 };
+	int r;
+
+	r = scope_live_conf_parse(cmd, argc, argv, &conf, &err);
+	if (r < 0)
+		return scope_cmd_complain(r, &err);
+	if (conf.wants_help)
+		scope_cmd_usage(cmd, stdout);
+	else if (conf.wants_version)
+		scope_cmd_version(stdout);
+	if (conf.wants_help || conf.wants_version)
+		return scope_cmd_finish_stdout();
+	if (!conf.output || conf.dest.to || conf.has_syntax || conf.wants_json)
+		return scope_cmd_complain(
+			scope_fail(&err, -EINVAL,
+				   conf.output ?
+					   "record prints nothing: leave out --to, "
+					   "--json, --elixir and --term-json, or "
+					   "record" :
+					   "where to? --output DIR names a folder "
+					   "that is new or empty"),
+			&err);
+	conf.is_recorded_only = true;
+	return watch(&conf, NULL, &err);
+}
+
+const struct scope_cmd scope_cmd_record = {
+	.name = "record",
+	.args = "[OPTIONS] -o DIR [PID|NAME]",
+	.help = "Record what a node does, to be asked later",
+	.words = SCOPE_WORDS_NODES,
+	.opts = scope_live_opts,
+	.run = record,
+};
 
 const struct scope_cmd scope_cmd_live = {
 	.name = "",

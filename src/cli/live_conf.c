@@ -14,6 +14,7 @@
 #define BUDGET_MIN 0.001
 #define BUDGET_MINIMAL 0.01
 #define ROTATE_KEEP_MAX 1000
+#define KEEP_BYTES_MIN (1u << 20)
 
 /* What an option does; in the order of the table. */
 enum {
@@ -34,6 +35,9 @@ enum {
 	OPT_ROTATE_KEEP,
 	OPT_HEADER_FILE,
 	OPT_CACERT,
+	OPT_OUTPUT,
+	OPT_KEEP,
+	OPT_FLUSH,
 	OPT_REDACT,
 	OPT_SAMPLE,
 	OPT_SOURCE,
@@ -86,6 +90,12 @@ const struct scope_opt scope_live_opts[] = {
 			      "HTTP headers to send, one a line" },
 	[OPT_CACERT] = { 0, "cacert", "FILE", NULL,
 			 "Certificates to believe instead of the system's" },
+	[OPT_OUTPUT] = { 'o', "output", "DIR", NULL,
+			 "Record to a folder that is new or empty" },
+	[OPT_KEEP] = { 0, "keep", "TIME|SIZE", NULL,
+		       "Of the recording: the last 10m, or the last 2G" },
+	[OPT_FLUSH] = { 0, "flush", "TIME", NULL,
+			"What a crash may cost of the recording; 100ms" },
 	[OPT_REDACT] = { 0, "redact", "RULE",
 			 "default key: atom: field: match: kind:",
 			 "Hide values: default, key:NAME, match:REGEX, @FILE" },
@@ -455,6 +465,37 @@ static int set_number(struct scope_live_conf *c, long which, const char *value,
 	}
 }
 
+/* "10m" is minutes, "10M" megabytes. */
+static int set_recording(struct scope_live_conf *c, long which,
+			 const char *value, struct scope_err *err)
+{
+	size_t len = strlen(value);
+	char unit = len ? value[len - 1] : '\0';
+	uint64_t n = 0;
+
+	if (which == OPT_OUTPUT) {
+		c->output = value;
+		return *value ? 0 :
+				scope_fail(err, -EINVAL,
+					   "--output takes a folder");
+	}
+	if (which == OPT_KEEP && (unit == 'K' || unit == 'M' || unit == 'G')) {
+		if (scope_parse_size(value, &n) == 0 && n >= KEEP_BYTES_MIN) {
+			c->keep_bytes = n;
+			return 0;
+		}
+	} else if (scope_parse_duration(value, &n) == 0 && n > 0) {
+		*(which == OPT_KEEP ? &c->keep_ns : &c->flush_ns) = n;
+		return 0;
+	}
+	return scope_fail(err, -EINVAL,
+			  which == OPT_KEEP ?
+				  "--keep takes a time or a size from 1M on, "
+				  "not '%s'" :
+				  "--flush takes a time, not '%s'",
+			  value);
+}
+
 static int set_flag(struct scope_live_conf *c, long which)
 {
 	switch (which) {
@@ -507,6 +548,10 @@ static int set(void *arg, const struct scope_opt *opt, const char *value,
 	case OPT_HEADER_FILE:
 	case OPT_CACERT:
 		return set_dest(c, which, value, err);
+	case OPT_OUTPUT:
+	case OPT_KEEP:
+	case OPT_FLUSH:
+		return set_recording(c, which, value, err);
 	case OPT_REDACT:
 		return add_redact(c, value, err);
 	case OPT_SOURCE:
@@ -558,6 +603,19 @@ static int finish_kinds(struct scope_live_conf *c, struct scope_err *err)
 	return 0;
 }
 
+static int finish_output(const struct scope_live_conf *c,
+			 struct scope_err *err)
+{
+	if (!c->output && (c->keep_ns || c->keep_bytes || c->flush_ns))
+		return scope_fail(err, -EINVAL,
+				  "--keep and --flush go with --output DIR");
+	if (c->output && c->discovers)
+		return scope_fail(err, -EINVAL,
+				  "a recording is of one node; leave out "
+				  "--discover");
+	return 0;
+}
+
 int scope_live_conf_parse(const struct scope_cmd *cmd, int argc, char **argv,
 			  struct scope_live_conf *ret_conf,
 			  struct scope_err *err)
@@ -594,6 +652,8 @@ int scope_live_conf_parse(const struct scope_cmd *cmd, int argc, char **argv,
 	r = finish_discover(c, err);
 	if (r == 0)
 		r = finish_dest(c, err);
+	if (r == 0)
+		r = finish_output(c, err);
 	if (r == 0)
 		r = finish_budget(c, err);
 	c->is_hasty = !c->dest.to;

@@ -56,8 +56,11 @@ struct scope_live_conf {
 	enum scope_from from;
 	bool has_syntax, has_rotate_keep;
 	bool is_hasty; /* when stopped: who reads may be too slow */
+	bool is_recorded_only; /* nothing is put out */
 	bool wants_json, is_strict, is_quiet, has_no_sandbox;
 	unsigned verbose;
+	const char *output; /* the folder to record to; NULL: none */
+	uint64_t keep_ns, keep_bytes, flush_ns; /* of it; 0: all, the default */
 	const char *listen, *token_file; /* NULL: no HTTP server, no token */
 	struct scope_dest dest; /* dest.to NULL: the standard output */
 	/* With --discover, of each node: by kind, what was refused of its lines

@@ -45,7 +45,7 @@ static const char *const always[] = {
 static const char *const files[] = {
 	"openat", "open", "rename", "renameat", "renameat2", "unlink",
 	"unlinkat", "ftruncate", "fsync", "fdatasync", "fchmod", "fallocate",
-	"flock",
+	"flock", "pwrite64",
 };
 
 /* Finding hosts asks the kernel for our addresses, and loads libraries. */
