@@ -4,6 +4,7 @@
  * same configuration, scratch space and rings. See README.md.
  */
 #include "attempt.bpf.h"
+#include "break.bpf.h"
 #include "call.bpf.h"
 #include "code.bpf.h"
 #include "dist.bpf.h"

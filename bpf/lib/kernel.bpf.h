@@ -37,6 +37,12 @@ struct scope_regs {
 #define SCOPE_RET(r) ((r)->ax)
 /* Where a function returns to, at its first instruction. */
 #define SCOPE_CALLER(r) word((r)->sp)
+/* Where Erlang code of the JIT runs: its process, its stack, and how many words
+ * a call puts there. */
+#define SCOPE_IP(r) ((r)->ip)
+#define SCOPE_C_P(r) ((r)->r13)
+#define SCOPE_E(r) ((r)->sp)
+#define SCOPE_CALL_WORDS 1
 #elif defined(__TARGET_ARCH_arm64)
 struct scope_regs {
 	u64 regs[31];
@@ -50,6 +56,10 @@ struct scope_regs {
 #define SCOPE_ARG6(r) ((r)->regs[5])
 #define SCOPE_RET(r) ((r)->regs[0])
 #define SCOPE_CALLER(r) ((r)->regs[30])
+#define SCOPE_IP(r) ((r)->pc)
+#define SCOPE_C_P(r) ((r)->regs[21])
+#define SCOPE_E(r) ((r)->regs[20])
+#define SCOPE_CALL_WORDS 0
 #else
 #error "no register map for this architecture"
 #endif

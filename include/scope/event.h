@@ -53,7 +53,7 @@
 	X(20, HEAP_GROW, "heap.grow", GC, 0,                                       \
 	  "a process's heap grew or shrank in a collection")                       \
 	X(31, CALL, "call", CALL, 0,                                               \
-	  "a BIF or NIF returned, of those that can be watched")                   \
+	  "a BIF or NIF returned; a traced function was called or returned")       \
 	X(27, DIST_SEND, "dist.send", DIST, 0,                                 \
 	  "a signal was handed to the connection to another node")             \
 	X(28, DIST_RECEIVE, "dist.receive", DIST, 0,                           \
@@ -159,6 +159,7 @@ struct scope_counters {
 #define SCOPE_F_AWAKE (1u << 12)	 /* proc.hibernate: has work to do */
 #define SCOPE_F_PUT_OFF (1u << 13) /* proc.hibernate: not collected yet */
 #define SCOPE_F_USDT (1u << 22) /* by USDT: texts stand for terms, see below */
+#define SCOPE_F_RETURN (1u << 26) /* call: of a breakpoint, where it returns */
 #define SCOPE_F_SELF (1u << 18)	 /* dist.node_*: it is this node itself */
 #define SCOPE_F_HIDDEN (1u << 19) /* dist.node_*: a hidden node */
 #define SCOPE_F_PORT_CALL (1u << 14) /* port.control: by port_call/3 */
@@ -282,6 +283,17 @@ struct scope_rec {
 			__u64 arity;
 			__u64 duration_ns;
 		} call; /* what it is: the site */
+		struct {
+			__u64 id;     /* scope_break.id */
+			__u64 caller; /* address that it returns to */
+			/* words of the stack that are left when it returns:
+			 * tells calls of a process apart */
+			__u64 depth;
+			__u64 arity; /* X registers, the first words; 0: not
+				      * copied */
+			__u64 value; /* SCOPE_F_RETURN: Eterm, copied */
+			__u64 ip;
+		} traced; /* call: SCOPE_SITE_BREAK */
 		struct {
 			__u64 entry;  /* address of the jit_code_entry; 0: none */
 			__u64 module; /* Eterm atom; 0: see entry */

@@ -10,6 +10,7 @@
 #ifndef SCOPE_SITE_H
 #define SCOPE_SITE_H
 
+#include "scope/break.h"
 #include "scope/layout.h"
 #include "scope/usdt.h"
 
@@ -178,6 +179,8 @@ enum scope_site {
 	SCOPE_SITE_CALL_BIF_23,
 	/* a USDT probe; the cookie's argument: which of scope_bpf_config.usdt */
 	SCOPE_SITE_USDT,
+	/* a breakpoint on a function of Erlang, or where one returns to */
+	SCOPE_SITE_BREAK,
 	SCOPE_SITE_MAX,
 };
 
@@ -201,6 +204,7 @@ enum scope_group {
 	SCOPE_GROUP_PORT,
 	SCOPE_GROUP_TIMER,
 	SCOPE_GROUP_ETS,
+	SCOPE_GROUP_BREAK,
 	SCOPE_GROUP_MAX,
 };
 
@@ -253,6 +257,7 @@ struct scope_bpf_control {
 	/* What was noted before that is no more true: the probes of the group
 	 * were off in between. */
 	__u64 group_since_ns[SCOPE_GROUP_MAX];
+	struct scope_break breaks[SCOPE_BREAKS];
 	__u64 open_ns[SCOPE_OPEN_MAX];
 };
 

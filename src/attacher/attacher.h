@@ -115,6 +115,17 @@ struct scope_thread_look {
 int scope_attacher_thread(struct scope_attacher *a, unsigned slot, pid_t tid,
 			  unsigned ms, uint8_t *stack, size_t cap,
 			  struct scope_thread_look *ret_look);
+/* Break on an address of JIT code in all threads that run Erlang code, by a
+ * register of theirs (below SCOPE_BREAKS), instead of on what it was set to
+ * before; 0: nothing. -ENOSPC none is free; -EOPNOTSUPP there are none here;
+ * -EBADMSG it is no JIT code. */
+struct scope_broken {
+	unsigned threads; /* that have it now */
+	uint64_t hits;	  /* of what it was set to before, by the kernel */
+	uint64_t trap_ns; /* that one takes, as tried; 0: not tried */
+};
+int scope_attacher_break(struct scope_attacher *a, unsigned slot, unsigned reg,
+			 uint64_t addr, struct scope_broken *ret);
 /* Hits that the kernel ran no program for. */
 uint64_t scope_attacher_missed(struct scope_attacher *a, unsigned slot);
 

@@ -546,6 +546,25 @@ int scope_attacher_waits(struct scope_attacher *a, unsigned slot,
 	return r;
 }
 
+int scope_attacher_break(struct scope_attacher *a, unsigned slot, unsigned reg,
+			 uint64_t addr, struct scope_broken *ret)
+{
+	struct scope_msg_break m = { .head = { .op = SCOPE_OP_BREAK,
+					       .slot = slot },
+				     .reg = reg,
+				     .addr = addr };
+	int r;
+
+	(void)pthread_mutex_lock(&a->lock);
+	r = ask(a, &m, sizeof(m));
+	/* What was there is off, however it ended. */
+	ret->threads = r < 0 ? 0 : (unsigned)a->reply.head.v[0];
+	ret->hits = r == -EOWNERDEAD ? 0 : a->reply.head.v[1];
+	ret->trap_ns = r < 0 ? 0 : a->reply.head.v[2];
+	(void)pthread_mutex_unlock(&a->lock);
+	return r;
+}
+
 uint64_t scope_attacher_missed(struct scope_attacher *a, unsigned slot)
 {
 	struct scope_msg_head m = { .op = SCOPE_OP_MISSED, .slot = slot };

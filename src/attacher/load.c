@@ -117,7 +117,8 @@ static void choose(struct scope_node *n, const struct scope_msg_load *m)
 		(void)bpf_program__set_autoload(prog, used);
 		schedules |= used && strstr(bpf_program__name(prog), "_sched");
 		usdt |= used && strstr(bpf_program__name(prog), "_usdt");
-		(void)scope_link_prepare(prog, n->multi);
+		if (bpf_program__type(prog) == BPF_PROG_TYPE_KPROBE)
+			(void)scope_link_prepare(prog, n->multi);
 	}
 	map = bpf_object__find_map_by_name(
 		n->obj, n->transport == SCOPE_TRANSPORT_PERF ? "rings" :
@@ -374,6 +375,8 @@ int scope_node_detach(struct scope_node *n, unsigned group)
 			scope_link_free(n->links[i].link);
 	}
 	n->nlinks = kept;
+	if (group == SCOPE_GROUP_ALL)
+		scope_node_breaks_off(n);
 	while (nthreads)
 		(void)pthread_join(threads[--nthreads], NULL);
 	return 0;

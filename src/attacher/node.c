@@ -333,6 +333,7 @@ const struct scope_server_ops scope_server_real = {
 	.missed = scope_node_missed,
 	.socket = node_socket,
 	.thread = scope_node_thread,
+	.set_break = scope_node_break,
 	.count = scope_node_count,
 	.hits = scope_node_hits,
 	.sample = scope_node_sample,

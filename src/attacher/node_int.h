@@ -11,6 +11,14 @@
 
 struct bpf_object;
 
+#define SCOPE_BREAK_THREADS 1024 /* ERTS_MAX_NO_OF_SCHEDULERS */
+
+/* One debug register: an event for each thread. */
+struct scope_breaks {
+	int fd[SCOPE_BREAK_THREADS]; /* owned, n of them */
+	size_t n;
+};
+
 struct scope_node {
 	pid_t pid;
 	int pidfd, exe;
@@ -40,6 +48,7 @@ struct scope_node {
 	struct bpf_link **clocks;   /* owned */
 	size_t nclocks;
 	struct scope_link *waits[2]; /* owned; of the entry, of the return */
+	struct scope_breaks breaks[SCOPE_BREAKS];
 };
 
 /* node.c */
@@ -65,6 +74,11 @@ int scope_node_sites(const struct scope_node *n,
 int scope_node_thread(struct scope_node *n, pid_t tid, unsigned ms,
 		      void *shared, struct scope_reply *reply);
 void scope_node_threads_end(struct scope_node *n);
+
+/* break.c */
+int scope_node_break(struct scope_node *n, unsigned reg, uint64_t addr,
+		     struct scope_reply *reply);
+void scope_node_breaks_off(struct scope_node *n);
 
 /* count.c */
 int scope_node_count(struct scope_node *n, const struct scope_msg_attach *m,

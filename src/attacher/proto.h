@@ -28,6 +28,8 @@
  *   MISSED     scope_msg_head       hits that no program was run for
  *   CLOSE      scope_msg_head       -
  *   SOCKET     scope_msg_socket     number of the socket that it is
+ *   BREAK      scope_msg_break      threads that have it, hits that the kernel
+ *                                   counted at what was there before
  *   COUNT      scope_msg_attach     as ATTACH, with a program that counts hits;
  *                                   no group, no program; cookie: which count
  *   HITS       scope_msg_head       counts that are in the shared memory, in
@@ -70,13 +72,14 @@ enum scope_op {
 	SCOPE_OP_SAMPLE,
 	SCOPE_OP_CLOCK,
 	SCOPE_OP_WAITS,
+	SCOPE_OP_BREAK,
 	SCOPE_OP_MAX,
 };
 
 #define SCOPE_SLOTS_MAX 64 /* nodes at once */
 #define SCOPE_PIECES_MAX 256
 #define SCOPE_SHARED_BYTES (1u << 20)
-#define SCOPE_WIRE_PROGS_MAX 32
+#define SCOPE_WIRE_PROGS_MAX 48
 #define SCOPE_WIRE_SITES_MAX 256
 #define SCOPE_WIRE_GROUPS_MAX 32
 #define SCOPE_COUNTS_MAX 256 /* as many as bpf/count.bpf.c has */
@@ -214,6 +217,15 @@ struct scope_msg_clock {
 struct scope_msg_waits {
 	struct scope_msg_head head;
 	uint64_t entry, ret; /* offsets in the file */
+};
+
+/* A debug register of all threads that run Erlang code; and what it breaks on,
+ * instead of what it did before. */
+struct scope_msg_break {
+	struct scope_msg_head head;
+	uint32_t reg; /* below SCOPE_BREAKS */
+	uint32_t pad;
+	uint64_t addr; /* of an instruction of the JIT's; 0: nothing */
 };
 
 #define SCOPE_MSG_MAX 8192

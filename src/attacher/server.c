@@ -230,6 +230,18 @@ static int do_clock(struct scope_server *s, struct scope_node *n,
 	return s->ops->clock(n, m, reply, err);
 }
 
+static int do_break(struct scope_server *s, struct scope_node *n,
+		    const void *msg, size_t len, struct scope_reply *reply)
+{
+	const struct scope_msg_break *m = msg;
+
+	(void)s;
+	/* User addresses have 47 bits. */
+	if (len != sizeof(*m) || m->reg >= SCOPE_BREAKS || m->addr >> 47)
+		return -EBADMSG;
+	return s->ops->set_break(n, m->reg, m->addr, reply);
+}
+
 static int do_close(struct scope_server *s, unsigned slot)
 {
 	s->ops->close(s->slots[slot]);
@@ -282,6 +294,8 @@ static int on_node(struct scope_server *s, const void *msg, size_t len,
 		return len == sizeof(struct scope_msg_waits) ?
 			       s->ops->waits(n, msg, err) :
 			       -EBADMSG;
+	case SCOPE_OP_BREAK:
+		return do_break(s, n, msg, len, reply);
 	case SCOPE_OP_CLOSE:
 		return len == sizeof(*h) ? do_close(s, h->slot) : -EBADMSG;
 	default:

@@ -48,6 +48,8 @@ struct scope_server_ops {
 		     struct scope_reply *reply, struct scope_err *err);
 	int (*waits)(struct scope_node *n, const struct scope_msg_waits *m,
 		     struct scope_err *err);
+	int (*set_break)(struct scope_node *n, unsigned reg, uint64_t addr,
+			 struct scope_reply *reply);
 	void (*close)(struct scope_node *n);
 };
 

@@ -23,6 +23,7 @@ const struct scope_cmd *const scope_cmds[] = {
 	&scope_cmd_record,
 	&scope_cmd_query,
 	&scope_cmd_stack,
+	&scope_cmd_trace,
 	&scope_cmd_doctor,
 	&scope_cmd_profile,
 	&scope_cmd_schema,
@@ -35,7 +36,7 @@ const struct scope_cmd *const scope_cmds[] = {
  * nobody looks for a node of that name, or for a typing error. */
 static const char *const later_cmds[] = {
 	"show",	"state",   "sql",
-	"trace",   "analyze", "plan", "watch",
+	"analyze", "plan", "watch",
 	"explain", "serve",  "export",	"agent",   "hub",  NULL,
 };
 static const char *const later_opts[] = {

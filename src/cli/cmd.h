@@ -46,6 +46,7 @@ struct scope_cmd {
 extern const struct scope_cmd scope_cmd_live;
 extern const struct scope_cmd scope_cmd_record;
 extern const struct scope_cmd scope_cmd_query;
+extern const struct scope_cmd scope_cmd_trace;
 extern const struct scope_cmd scope_cmd_doctor;
 extern const struct scope_cmd scope_cmd_ps;
 extern const struct scope_cmd scope_cmd_profile;

@@ -15,8 +15,10 @@
 #include "cli/live_conf.h"
 #include "cli/live_many.h"
 #include "cli/live_parts.h"
+#include "cli/live_watch.h"
 #include "cli/sandbox.h"
 #include "cli/terminal.h"
+#include "cli/trace_text.h"
 #include "export/stream.h"
 #include "pipeline/run.h"
 #include "probe/calibrate.h"
@@ -234,6 +236,9 @@ static struct scope_run_opts run_opts(const struct session *s)
 		.processes = c->processes,
 		.calibrator = s->calibrator,
 		.metrics = s->metrics,
+		.trace = c->trace,
+		.traced = c->traced,
+		.traced_arg = (void *)(uintptr_t)c,
 	};
 }
 
@@ -247,6 +252,8 @@ static int run_json(struct session *s, struct scope_target *t,
 		.node = info->node,
 		.os_pid = info->pid,
 	};
+	struct scope_trace_text text = { .vm = scope_target_vm(t),
+					 .syntax = s->conf->syntax };
 	struct scope_run_opts run = run_opts(s);
 	scope_auto(scope_jsonl) j = NULL;
 	int r, f;
@@ -258,6 +265,8 @@ static int run_json(struct session *s, struct scope_target *t,
 	if (r < 0)
 		return scope_fail(err, r, "can't start writing: %s",
 				  strerror(-r));
+	if (s->conf->wants_text)
+		scope_jsonl_set_format(j, scope_trace_text, &text);
 	s->out = scope_jsonl_sink(j);
 	if (s->conf->refused)
 		scope_jsonl_also(j, s->conf->refused);
@@ -391,10 +400,10 @@ static int make_recorder(const struct scope_live_conf *c,
 	return c->output ? scope_recorder_new(c->output, &opts, ret, err) : 0;
 }
 
-static int watch(const struct scope_live_conf *c,
-		 struct scope_metrics *metrics, struct scope_err *err)
+int scope_live_watch(const struct scope_live_conf *c,
+		     struct scope_metrics *metrics, struct scope_err *err)
 {
-	const bool is_json = c->wants_json || c->dest.to ||
+	const bool is_json = c->trace || c->wants_json || c->dest.to ||
 			     !isatty(STDOUT_FILENO);
 	struct scope_run_totals totals = { 0 };
 	scope_auto(scope_redact) redact = NULL;
@@ -434,6 +443,8 @@ static int watch(const struct scope_live_conf *c,
 		r = scope_find_probes(a, c->target, &t, err);
 	if (r < 0)
 		return scope_cmd_complain(r, err);
+	if (c->look)
+		return c->look(c, t, err);
 	s.redact = redact;
 	if (health)
 		s.metrics = scope_health_node(health, 0);
@@ -483,9 +494,9 @@ static int live(const struct scope_cmd *cmd, int argc, char **argv)
 	else if (conf.wants_version)
 		scope_cmd_version(stdout);
 	else if (conf.discovers)
-		return scope_live_many(&conf, watch, &err);
+		return scope_live_many(&conf, scope_live_watch, &err);
 	else
-		return watch(&conf, NULL, &err);
+		return scope_live_watch(&conf, NULL, &err);
 	return scope_cmd_finish_stdout();
 }
 
@@ -515,7 +526,7 @@ static int record(const struct scope_cmd *cmd, int argc, char **argv)
 					   "that is new or empty"),
 			&err);
 	conf.is_recorded_only = true;
-	return watch(&conf, NULL, &err);
+	return scope_live_watch(&conf, NULL, &err);
 }
 
 const struct scope_cmd scope_cmd_record = {

@@ -31,6 +31,10 @@ struct scope_jsonl {
 	uint64_t also_told[SCOPE_KIND_MAX];
 	bool is_written_to;
 	char *line;		     /* owned */
+	/* NULL: JSON */
+	int (*format)(void *arg, const struct scope_event *ev,
+		      struct scope_buf *out);
+	void *format_arg;
 	void (*stop)(void);
 };
 
@@ -92,8 +96,9 @@ static int take_event(struct scope_sink *sink, const struct scope_event *ev)
 	struct scope_buf line = scope_buf_of(j->line, SCOPE_JSONL_LINE);
 	int r;
 
-	r = scope_json_event(j->json, ev, &line);
-	if (r < 0)
+	r = j->format ? j->format(j->format_arg, ev, &line) :
+			scope_json_event(j->json, ev, &line);
+	if (r < 0 || !line.len)
 		return r;
 	if (j->backlog)
 		return take_later(j, ev, &line);
@@ -251,6 +256,15 @@ void scope_jsonl_free(struct scope_jsonl *j)
 	scope_json_free(j->json);
 	free(j->line);
 	free(j);
+}
+
+void scope_jsonl_set_format(struct scope_jsonl *j,
+			    int (*line)(void *arg, const struct scope_event *ev,
+					struct scope_buf *out),
+			    void *arg)
+{
+	j->format = line;
+	j->format_arg = arg;
 }
 
 struct scope_sink *scope_jsonl_sink(struct scope_jsonl *j)

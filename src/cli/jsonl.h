@@ -44,6 +44,13 @@ void scope_jsonl_also(struct scope_jsonl *j, const uint64_t *refused);
 /* The kind of a line that a jsonl wrote; SCOPE_KIND_NONE: it can't be told. */
 unsigned scope_jsonl_kind(const char *line, size_t n);
 
+/* Write events by this instead, as lines with their end; nothing where it
+ * writes nothing. It returns as scope_json_event does. */
+void scope_jsonl_set_format(struct scope_jsonl *j,
+			    int (*line)(void *arg, const struct scope_event *ev,
+					struct scope_buf *out),
+			    void *arg);
+
 /* Borrowed. */
 struct scope_sink *scope_jsonl_sink(struct scope_jsonl *j);
 

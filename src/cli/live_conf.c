@@ -616,6 +616,38 @@ static int finish_output(const struct scope_live_conf *c,
 	return 0;
 }
 
+void scope_live_conf_init(struct scope_live_conf *c)
+{
+	memset(c, 0, sizeof(*c));
+	c->buffer_bytes = SCOPE_BUFFER_DEFAULT;
+	c->term_words = SCOPE_TERM_WORDS_DEFAULT;
+}
+
+int scope_live_conf_set(struct scope_live_conf *c, const char *name,
+			const char *value, struct scope_err *err)
+{
+	const struct scope_opt *o = scope_live_opts;
+
+	while (o->name && strcmp(o->name, name) != 0)
+		o++;
+	return o->name ? set(c, o, value, err) :
+			 scope_fail(err, -EINVAL, "there is no --%s", name);
+}
+
+int scope_live_conf_finish(struct scope_live_conf *c, struct scope_err *err)
+{
+	int r = finish_discover(c, err);
+
+	if (r == 0)
+		r = finish_dest(c, err);
+	if (r == 0)
+		r = finish_output(c, err);
+	if (r == 0)
+		r = finish_budget(c, err);
+	c->is_hasty = !c->dest.to;
+	return r < 0 ? r : finish_kinds(c, err);
+}
+
 int scope_live_conf_parse(const struct scope_cmd *cmd, int argc, char **argv,
 			  struct scope_live_conf *ret_conf,
 			  struct scope_err *err)
@@ -623,9 +655,7 @@ int scope_live_conf_parse(const struct scope_cmd *cmd, int argc, char **argv,
 	struct scope_live_conf *c = ret_conf;
 	int at, r;
 
-	memset(c, 0, sizeof(*c));
-	c->buffer_bytes = SCOPE_BUFFER_DEFAULT;
-	c->term_words = SCOPE_TERM_WORDS_DEFAULT;
+	scope_live_conf_init(c);
 	at = scope_cmd_parse(cmd, argc, argv, set, c, err);
 	if (at < 0)
 		return at;
@@ -649,13 +679,5 @@ int scope_live_conf_parse(const struct scope_cmd *cmd, int argc, char **argv,
 		return scope_fail(err, -EINVAL,
 				  "--overflow drop-oldest takes a --buffer of "
 				  "8M at most");
-	r = finish_discover(c, err);
-	if (r == 0)
-		r = finish_dest(c, err);
-	if (r == 0)
-		r = finish_output(c, err);
-	if (r == 0)
-		r = finish_budget(c, err);
-	c->is_hasty = !c->dest.to;
-	return r < 0 ? r : finish_kinds(c, err);
+	return scope_live_conf_finish(c, err);
 }

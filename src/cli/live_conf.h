@@ -22,6 +22,10 @@
 #define SCOPE_MATCHES_MAX 64
 #define SCOPE_BUFFER_DEFAULT (8u << 20)
 
+struct scope_target;
+struct scope_trace;
+struct scope_trace_opts;
+
 enum scope_color {
 	SCOPE_COLOR_AUTO,
 	SCOPE_COLOR_ALWAYS,
@@ -57,6 +61,14 @@ struct scope_live_conf {
 	bool has_syntax, has_rotate_keep;
 	bool is_hasty; /* when stopped: who reads may be too slow */
 	bool is_recorded_only; /* nothing is put out */
+	/* Of `trace`: */
+	const struct scope_trace_opts *trace; /* NULL: another command */
+	bool wants_text; /* lines for people */
+	/* Look at the node, instead of watching it; an exit status. */
+	int (*look)(const struct scope_live_conf *c, struct scope_target *t,
+		    struct scope_err *err);
+	/* It is over. */
+	void (*traced)(void *conf, const struct scope_trace *trace);
 	bool wants_json, is_strict, is_quiet, has_no_sandbox;
 	unsigned verbose;
 	const char *output; /* the folder to record to; NULL: none */
@@ -82,6 +94,13 @@ int scope_parse_budget(const char *value, double *ret_share,
 int scope_live_conf_parse(const struct scope_cmd *cmd, int argc, char **argv,
 			  struct scope_live_conf *ret_conf,
 			  struct scope_err *err);
+
+/* The same by parts, for commands that have some of these options: what is so
+ * without any; one of them, by its long name; what follows from all. */
+void scope_live_conf_init(struct scope_live_conf *c);
+int scope_live_conf_set(struct scope_live_conf *c, const char *name,
+			const char *value, struct scope_err *err);
+int scope_live_conf_finish(struct scope_live_conf *c, struct scope_err *err);
 
 /* The options, for the command's table. Static. */
 extern const struct scope_opt scope_live_opts[];

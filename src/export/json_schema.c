@@ -63,8 +63,9 @@ static const enum scope_field_key kind_fields[SCOPE_KIND_MAX][KEYS_MAX] = {
 					F(SIZE_AFTER), END },
 	[SCOPE_KIND_MSG_ATTEMPT] = { F(TO), F(TO_NAME), F(DEST), F(MSG),
 				     F(DROPPED), F(ALIAS), TERMS, END },
-	[SCOPE_KIND_CALL] = { F(MFA), F(UNREADABLE), F(DURATION_NS),
-			      F(CALL_TYPE), F(DIRTY), END },
+	[SCOPE_KIND_CALL] = { F(MFA), F(WHERE), F(ARGS), F(CALLER), F(RETURN),
+			      F(OF_CALL), F(CALLS), F(OLD_CODE), TERMS,
+			      F(DURATION_NS), F(CALL_TYPE), F(DIRTY), END },
 	[SCOPE_KIND_SCHED_IN] = { F(MFA), F(WHERE), F(WAIT_NS), F(DIRTY), END },
 	[SCOPE_KIND_SCHED_OUT] = { F(MFA), F(WHERE), F(RUN_NS), F(STATE),
 				   F(REDUCTIONS), F(DIRTY), END },
@@ -128,12 +129,13 @@ static const enum scope_field_key kind_fields[SCOPE_KIND_MAX][KEYS_MAX] = {
 	[SCOPE_KIND_NODE_EXIT] = { F(REASON), F(CAUSE), END },
 	[SCOPE_KIND_LOSS] = { F(CAUSE), F(OF), F(STAGE), F(CPU), F(COUNT),
 			      F(FROM_NS), F(TO_NS), END },
-	[SCOPE_KIND_BUDGET] = { F(GROUP), F(KINDS), F(BUDGET_STATE), F(SHARE),
+	[SCOPE_KIND_BUDGET] = { F(WHERE), F(GROUP), F(KINDS), F(BUDGET_STATE), F(SHARE),
 				F(COST), F(OFF_NS), F(BACK_NS), F(MISSED), END },
 	[SCOPE_KIND_OVERFLOW] = { F(CAUSE), F(OFF_NS), F(BACK_NS), F(KEPT),
 				  F(SAMPLED), END },
 	[SCOPE_KIND_SUMMARY] = { F(EMITTED), F(DELIVERED), F(LOST),
-				 F(SAMPLED), F(MISSED), F(STATS), END },
+				 F(SAMPLED), F(MISSED), F(TRACED),
+				 F(STATS), END },
 };
 
 /* Keys of the head, in order. */

@@ -20,6 +20,7 @@ static const struct {
 	[SCOPE_GROUP_ATTEMPT] = { "attempt", 3 },
 	[SCOPE_GROUP_CALL] = { "call", 2 },
 	[SCOPE_GROUP_ETS] = { "ets", 2 },
+	[SCOPE_GROUP_BREAK] = { "break", 8 },
 	[SCOPE_GROUP_SCHED] = { "sched", 2 },
 };
 

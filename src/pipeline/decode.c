@@ -454,7 +454,10 @@ static void build(struct scope_decoder *d, const struct scope_rec *rec,
 		scope_decode_attempt(d, rec, ev);
 		break;
 	case SCOPE_KIND_CALL:
-		scope_decode_call(rec, ev);
+		if (rec->site == SCOPE_SITE_BREAK)
+			scope_decode_traced(d, rec, ev);
+		else
+			scope_decode_call(rec, ev);
 		break;
 	case SCOPE_KIND_SCHED_IN:
 	case SCOPE_KIND_SCHED_OUT:
@@ -601,6 +604,9 @@ int scope_decoder_record(struct scope_decoder *d, const struct scope_rec *rec)
 
 	if (!is_known(rec))
 		return -EBADMSG;
+	if (rec->kind == SCOPE_KIND_CALL && rec->site == SCOPE_SITE_BREAK &&
+	    !scope_decode_is_traced(d, rec))
+		return 1;
 	/* Before a name that is freed takes its process out of the set, and
 	 * after one that is taken has put its process in. */
 	is_inside = is_in_set(d, rec);
@@ -632,8 +638,12 @@ int scope_decoder_record(struct scope_decoder *d, const struct scope_rec *rec)
 		if (is_emitted && rec->kind == SCOPE_KIND_DIST_RECEIVE)
 			is_sampled = is_left_out(d, rec, ev->pid);
 		is_emitted = is_emitted && !is_sampled;
-		if (is_emitted)
+		if (is_emitted) {
+			ev->id = 0;
 			d->opts.emit(d->opts.arg, ev);
+			if (d->opts.trace)
+				scope_trace_emitted(d->opts.trace, ev->id);
+		}
 	} else {
 		is_emitted = false;
 	}

@@ -15,12 +15,14 @@
 #include "wire/event.h"
 
 struct scope_decoder;
+struct scope_trace;
 
 struct scope_decode_opts {
 	scope_kindset kinds;
 	unsigned term_words;
 	int64_t wall_offset_ns; /* real time minus CLOCK_MONOTONIC */
 	uint64_t jit_descriptor; /* 0: none */
+	struct scope_trace *trace; /* of breakpoints' records; NULL: none */
 	/* An event is ready; its id is not set. */
 	void (*emit)(void *arg, struct scope_event *ev);
 	/* Called now and then while many processes are introduced, so that

@@ -14,6 +14,7 @@
 #include "pipeline/decode.h"
 #include "pipeline/procs.h"
 #include "pipeline/shed.h"
+#include "pipeline/trace.h"
 #include "target/jit.h"
 #include "target/ranges.h"
 #include "target/socket.h"
@@ -42,6 +43,10 @@ struct scope_decoder {
 	struct scope_etf *etf;
 	struct scope_copy copy;
 	struct scope_event ev;
+	struct scope_traced traced; /* of the record in hand */
+	/* Arguments as a list: the record's words, and cells behind them. */
+	uint64_t args[SCOPE_WORDS_MAX + 2 * SCOPE_BREAK_ARGS];
+	uint64_t arg_segs[SCOPE_SEGS_MAX + 1];
 	char current[SCOPE_MFA_TEXT];
 	scope_kindset off; /* kinds whose probes are off for their cost */
 	char text[2048], json[4096]; /* of an event */
@@ -133,6 +138,11 @@ void scope_decode_hibernate(struct scope_decoder *d,
 void scope_decode_attempt(struct scope_decoder *d, const struct scope_rec *rec,
 			  struct scope_event *ev);
 void scope_decode_call(const struct scope_rec *rec, struct scope_event *ev);
+/* Whether a breakpoint's record is to be told; then d->traced says what it is. */
+bool scope_decode_is_traced(struct scope_decoder *d,
+			    const struct scope_rec *rec);
+void scope_decode_traced(struct scope_decoder *d, const struct scope_rec *rec,
+			 struct scope_event *ev);
 void scope_decode_sched(struct scope_decoder *d, const struct scope_rec *rec,
 			struct scope_event *ev);
 void scope_decode_dist_send(struct scope_decoder *d,

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include "base/buf.h"
+#include "pipeline/trace.h"
 
 void scope_report_plain(struct scope_event *ev, enum scope_kind kind,
 			uint64_t now_ns, int64_t wall_offset_ns)
@@ -160,7 +161,8 @@ static void put_kinds(struct scope_buf *b, const uint64_t *counts)
 }
 
 void scope_report_summary(struct scope_report *r, struct scope_event *ev,
-			  const struct scope_run_totals *totals, uint64_t late,
+			  const struct scope_run_totals *totals,
+			  const struct scope_trace *trace, uint64_t late,
 			  uint64_t cpu_ns, uint64_t now_ns,
 			  int64_t wall_offset_ns)
 {
@@ -170,6 +172,7 @@ void scope_report_summary(struct scope_report *r, struct scope_event *ev,
 	struct scope_buf st = scope_buf_of(r->d, sizeof(r->d));
 	struct scope_buf mi = scope_buf_of(r->e, sizeof(r->e));
 	struct scope_buf sa = scope_buf_of(r->f, sizeof(r->f));
+	struct scope_buf tr = scope_buf_of(r->g, sizeof(r->g));
 	struct rusage ru = { 0 };
 
 	scope_report_plain(ev, SCOPE_KIND_SUMMARY, now_ns, wall_offset_ns);
@@ -213,5 +216,9 @@ void scope_report_summary(struct scope_report *r, struct scope_event *ev,
 	put_kinds(&mi, totals->missed);
 	if (mi.len > 2)
 		add_json(ev, SCOPE_FIELD_MISSED, &mi);
+	if (trace) {
+		scope_trace_put_json(trace, &tr);
+		add_json(ev, SCOPE_FIELD_TRACED, &tr);
+	}
 	add_json(ev, SCOPE_FIELD_STATS, &st);
 }

@@ -13,7 +13,7 @@
 #include "probe/probe.h"
 
 struct scope_report {
-	char a[8192], b[8192], c[8192], d[2048], e[4096], f[4096];
+	char a[8192], b[8192], c[8192], d[2048], e[4096], f[4096], g[65536];
 };
 
 void scope_report_plain(struct scope_event *ev, enum scope_kind kind,
@@ -26,9 +26,11 @@ void scope_report_attach(struct scope_report *r, struct scope_event *ev,
 			 struct scope_target *t, struct scope_probe *p,
 			 scope_kindset wanted, uint64_t now_ns,
 			 int64_t wall_offset_ns);
-/* late: records that came out of order; cpu_ns: of the reader thread. */
+struct scope_trace;
+/* trace: NULL: no breakpoints; late: records that came out of order; cpu_ns: of the reader thread. */
 void scope_report_summary(struct scope_report *r, struct scope_event *ev,
-			  const struct scope_run_totals *totals, uint64_t late,
+			  const struct scope_run_totals *totals,
+			  const struct scope_trace *trace, uint64_t late,
 			  uint64_t cpu_ns, uint64_t now_ns,
 			  int64_t wall_offset_ns);
 

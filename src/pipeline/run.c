@@ -12,6 +12,7 @@
 #include "pipeline/meter.h"
 #include "pipeline/order.h"
 #include "pipeline/report.h"
+#include "pipeline/trace.h"
 #include "probe/calibrate.h"
 
 #define TICK_MS 250u
@@ -29,6 +30,7 @@ struct run {
 	struct scope_order *order;
 	struct scope_reader *reader;
 	struct scope_budget *budget; /* NULL: no limit */
+	struct scope_trace *trace;   /* NULL: no breakpoints */
 	struct scope_run_totals totals;
 	uint64_t next_id;
 	uint64_t begun_ns; /* since when events are reported */
@@ -432,6 +434,22 @@ static void meanwhile(void *arg)
 		r->failed = rc;
 }
 
+static void trace_step(struct run *r)
+{
+	const struct scope_trace_emit to = {
+		.emit = emit,
+		.arg = r,
+		.stamp_ns = r->last_ns,
+		.wall_offset_ns = r->wall_offset_ns,
+	};
+
+	if (!r->trace || r->ended)
+		return;
+	scope_trace_step(r->trace, scope_now_ns(), &to);
+	if (scope_trace_is_done(r->trace))
+		scope_run_stop();
+}
+
 static int loop(struct run *r, struct scope_err *err)
 {
 	uint64_t deadline = r->opts->duration_ns ?
@@ -450,6 +468,7 @@ static int loop(struct run *r, struct scope_err *err)
 			deadline = UINT64_MAX;
 			scope_run_stop();
 		}
+		trace_step(r);
 		tick(r, &ticked);
 	}
 	return 0;
@@ -476,18 +495,45 @@ static void finish(struct run *r)
 		r->totals.cost = b.cost;
 		r->totals.factor = b.factor;
 	}
-	scope_report_summary(&r->report, &ev, &r->totals,
+	if (r->trace)
+		scope_trace_end(r->trace, now);
+	scope_report_summary(&r->report, &ev, &r->totals, r->trace,
 			     scope_order_late(r->order), r->cpu_ns, now,
 			     r->wall_offset_ns);
 	(void)deliver(r, &ev);
 	if (r->sink->tick)
 		r->sink->tick(r->sink, now);
+	if (r->trace && r->opts->traced)
+		r->opts->traced(r->opts->traced_arg, r->trace);
+}
+
+/* Breakpoints, and what node.attach says of them. */
+static int begin_trace(struct run *r, struct scope_err *err)
+{
+	const char *note;
+	char source[256];
+	struct scope_buf b = scope_buf_of(source, sizeof(source));
+	int rc = scope_trace_begin(r->trace, scope_probe_points(r->probe),
+				   &note, err);
+
+	if (rc < 0)
+		return rc;
+	if (note)
+		say(r, note);
+	scope_trace_put_source(r->trace, &b);
+	scope_probe_set_source(r->probe, SCOPE_KIND_CALL, scope_buf_str(&b),
+			       scope_trace_limits(r->trace));
+	return 0;
 }
 
 static int start(struct run *r, struct scope_err *err)
 {
 	struct scope_probe_opts po = {
-		.kinds = r->opts->kinds,
+		.kinds = r->opts->trace ? r->opts->kinds &
+						  ~SCOPE_KIND_BIT(
+							  SCOPE_KIND_CALL) :
+					  r->opts->kinds,
+		.breaks = r->opts->trace,
 		.term_words = r->opts->term_words,
 		.buffer_bytes = r->opts->buffer_bytes,
 		.transport = r->opts->transport,
@@ -515,6 +561,12 @@ static int start(struct run *r, struct scope_err *err)
 	struct scope_event ev;
 	int rc;
 
+	if (r->opts->trace) {
+		rc = scope_trace_new(r->t, r->opts->trace, &r->trace, err);
+		if (rc < 0)
+			return rc;
+	}
+	dec.trace = r->trace;
 	say(r, "loading programs");
 	rc = scope_probe_open(r->t, &po, &r->probe, err);
 	if (rc < 0)
@@ -543,7 +595,14 @@ static int start(struct run *r, struct scope_err *err)
 	rc = scope_probe_attach(r->probe, r->t, err);
 	if (rc < 0)
 		return rc;
+	if (r->trace) {
+		rc = begin_trace(r, err);
+		if (rc < 0)
+			return rc;
+	}
 	r->begun_ns = scope_probe_begin(r->probe);
+	if (r->trace)
+		scope_trace_begun(r->trace, r->begun_ns);
 	r->lost_since = r->begun_ns;
 	/* The reader drains while the processes are being read. */
 	if (r->opts->budget > 0) {
@@ -602,6 +661,7 @@ int scope_run(struct scope_target *t, const struct scope_run_opts *opts,
 	scope_budget_free(r->budget);
 	scope_order_free(r->order);
 	scope_decoder_free(r->decoder);
+	scope_trace_free(r->trace);
 	scope_probe_free(r->probe);
 	free(r);
 	/* A stop is for one run. */

@@ -22,6 +22,8 @@
 #include "wire/event.h"
 
 struct scope_calibrator;
+struct scope_trace_opts;
+struct scope_trace;
 
 struct scope_run_opts {
 	scope_kindset kinds;	/* what to deliver */
@@ -35,6 +37,11 @@ struct scope_run_opts {
 	uint64_t duration_ns;	/* 0: until stopped */
 	const char *const *processes; /* pids "<0.1.0>" or names; NULL-ended */
 	struct scope_calibrator *calibrator; /* see probe.h; borrowed; or NULL */
+	/* Trace calls by breakpoints, which kind `call` is then; NULL: none. */
+	const struct scope_trace_opts *trace;
+	/* It is over: its figures. May be NULL. */
+	void (*traced)(void *arg, const struct scope_trace *trace);
+	void *traced_arg;
 	unsigned tick_ms;	/* how often the sink's tick is called; 0: 250 */
 	struct scope_metrics *metrics; /* kept up to date; NULL: none */
 	/* Progress for people, one line, no newline; may be NULL. */

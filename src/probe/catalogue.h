@@ -47,7 +47,8 @@
 	X(ETS_NEW_RETURN, "on_ets_new_return")                                 \
 	X(ETS_23, "on_ets_23")                                                 \
 	X(ETS_23_RETURN, "on_ets_23_return")                                   \
-	X(USDT, "on_usdt")
+	X(USDT, "on_usdt")                                                     \
+	X(BREAK, "on_break")
 
 enum scope_prog {
 #define X(sym, name) SCOPE_PROG_##sym,

@@ -13,6 +13,9 @@
 #include "probe/rings.h"
 #include "scope/sample.h"
 
+/* What the program of a breakpoint takes: see bpf/README.md. */
+#define BREAK_NS 1500
+
 struct scope_probe {
 	struct scope_probe_opts opts;
 	struct scope_sites sites;
@@ -25,6 +28,7 @@ struct scope_probe {
 	struct scope_counters *counters; /* mapped, ncpus of them */
 	size_t counters_bytes;
 	struct scope_bpf_control *control; /* mapped */
+	struct scope_points *points; /* owned; NULL: no breakpoints */
 	unsigned nrings;
 	size_t ring_bytes; /* of each */
 	pid_t pid;
@@ -111,6 +115,8 @@ static int load(struct scope_probe *p, struct scope_target *t,
 		if (used)
 			name_prog(m.prog[m.nprogs++], k);
 	}
+	if (p->opts.breaks)
+		name_prog(m.prog[m.nprogs++], SCOPE_PROG_BREAK);
 	r = scope_attacher_load(p->attacher, p->slot, &m, &p->loaded, err);
 	p->is_loaded = r == 0;
 	return r;
@@ -144,6 +150,9 @@ static int map_arrays(struct scope_probe *p, struct scope_err *err)
 		return r;
 	p->control->since_ns = UINT64_MAX;
 	p->control->keep = SCOPE_SAMPLE_ALL;
+	if (p->opts.breaks &&
+	    scope_points_new(p->attacher, p->slot, p->control, &p->points) < 0)
+		return scope_fail(err, -ENOMEM, "out of memory");
 	return 0;
 }
 
@@ -353,6 +362,8 @@ int scope_probe_switch(struct scope_probe *p, enum scope_group group, bool on,
 {
 	int r;
 
+	if (group == SCOPE_GROUP_BREAK)
+		return scope_points_pause(p->points, !on);
 	if (!on)
 		return scope_attacher_detach(p->attacher, p->slot, group);
 	set_since(p, group, UINT64_MAX);
@@ -373,6 +384,8 @@ scope_kindset scope_probe_group_kinds(const struct scope_probe *p,
 {
 	scope_kindset kinds = 0;
 
+	if (group == SCOPE_GROUP_BREAK)
+		return p->points ? SCOPE_KIND_BIT(SCOPE_KIND_CALL) : 0;
 	for (size_t i = 0; i < p->sites.n; i++)
 		if (p->sites.site[i].group == group)
 			kinds |= p->sites.site[i].kinds;
@@ -386,6 +399,9 @@ static uint64_t run_ns(const struct scope_probe *p, enum scope_group group,
 	const struct scope_calibration *c = scope_calibration_get();
 	uint64_t sum = 0, n = 0;
 
+	if (group == SCOPE_GROUP_BREAK)
+		return p->points ? scope_points_trap_ns(p->points) + BREAK_NS :
+				   0;
 	for (size_t i = 0; i < p->sites.n; i++) {
 		if (p->sites.site[i].group != group)
 			continue;
@@ -420,6 +436,8 @@ uint64_t scope_probe_cost(const struct scope_probe *p, enum scope_group group)
 
 void scope_probe_detach(struct scope_probe *p)
 {
+	if (p->points)
+		scope_points_end(p->points);
 	(void)scope_attacher_detach(p->attacher, p->slot, SCOPE_GROUP_ALL);
 }
 
@@ -428,6 +446,7 @@ void scope_probe_free(struct scope_probe *p)
 	if (!p)
 		return;
 	scope_probe_detach(p);
+	scope_points_free(p->points);
 	scope_rings_free(p->rings);
 	scope_perf_rings_free(p->perf);
 	if (p->counters)
@@ -506,7 +525,8 @@ const struct scope_counters *scope_probe_counters(const struct scope_probe *p,
 
 uint64_t scope_probe_missed(const struct scope_probe *p)
 {
-	return scope_attacher_missed(p->attacher, p->slot);
+	return scope_attacher_missed(p->attacher, p->slot) +
+	       (p->points ? scope_points_missed(p->points) : 0);
 }
 
 const char *scope_probe_source(const struct scope_probe *p, enum scope_kind k)
@@ -526,6 +546,21 @@ const char *scope_probe_missing(const struct scope_probe *p, enum scope_kind k)
 const char *scope_probe_limits(const struct scope_probe *p, enum scope_kind k)
 {
 	return scope_probe_source(p, k) ? p->sites.limits[k] : NULL;
+}
+
+struct scope_points *scope_probe_points(struct scope_probe *p)
+{
+	return p->points;
+}
+
+void scope_probe_set_source(struct scope_probe *p, enum scope_kind k,
+			    const char *text, const char *limits)
+{
+	(void)snprintf(p->sites.source[k], sizeof(p->sites.source[k]), "%s",
+		       text);
+	p->sites.found |= SCOPE_KIND_BIT(k);
+	p->sites.missing[k][0] = 0;
+	p->sites.limits[k] = limits;
 }
 
 const char *scope_probe_link_kind(const struct scope_probe *p)

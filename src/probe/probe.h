@@ -22,6 +22,7 @@
 
 #include "base/err.h"
 #include "probe/catalogue.h"
+#include "probe/points.h"
 #include "scope/site.h"
 #include "target/target.h"
 #include "wire/event.h"
@@ -38,6 +39,7 @@ struct scope_probe_opts {
 	bool filter;	     /* only the processes of scope_probe_watch */
 	bool samples;	     /* scope_probe_keep says what is kept */
 	enum scope_from from;
+	bool breaks; /* calls are taken from breakpoints: scope_probe_points */
 	/* To be set going once all is attached; borrowed; NULL: none. */
 	struct scope_calibrator *calibrator;
 };
@@ -126,6 +128,13 @@ enum scope_transport scope_probe_transport(const struct scope_probe *p,
 /* Where the costs of probes are known from: "cache", "measured" or "default";
  * "measuring": defaults, until a process of ours has measured. Static. */
 const char *scope_probe_calibration(const struct scope_probe *p);
+
+/* opts.breaks: the breakpoints, none of which is set. Borrowed. */
+struct scope_points *scope_probe_points(struct scope_probe *p);
+/* What the events of a kind are said to come from, and what that does not tell
+ * (static; NULL: nothing). */
+void scope_probe_set_source(struct scope_probe *p, enum scope_kind kind,
+			    const char *text, const char *limits);
 
 /* Address of the JIT descriptor in the target; 0: not known. */
 uint64_t scope_probe_jit_descriptor(const struct scope_probe *p);

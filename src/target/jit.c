@@ -83,6 +83,8 @@ struct scope_jit {
 	struct scope_code_entry head_was;
 	bool is_whole; /* nothing more to find behind what is known */
 	unsigned tries;
+	uint64_t learned; /* modules in this walk, newest first */
+	uint64_t changes;
 	struct scope_jit_usage usage;
 };
 
@@ -471,6 +473,7 @@ static size_t overlap_end(const struct scope_jit *j, size_t at, uint64_t end)
 
 static void forget(struct scope_jit *j, size_t from, size_t to)
 {
+	j->changes += to - from;
 	for (size_t i = from; i < to; i++) {
 		struct module *m = j->modules[i];
 
@@ -523,6 +526,7 @@ static int insert(struct scope_jit *j, struct module *m)
 		(j->n - at) * sizeof(*j->modules));
 	j->modules[at] = m;
 	j->n++;
+	j->changes++;
 	j->usage.modules = j->n;
 	j->usage.functions += m->info.functions;
 	j->usage.lines += m->nlines;
@@ -593,8 +597,14 @@ static int learn(struct scope_jit *j, uint64_t entry,
 		 struct scope_code_entry *e)
 {
 	scope_autofree struct module *m = NULL;
+	const struct module *was = known(j, entry);
+	/* A walk goes from the newest to the oldest. */
+	uint64_t age = j->walk * SCOPE_JIT_ENTRIES +
+		       (SCOPE_JIT_ENTRIES - ++j->learned % SCOPE_JIT_ENTRIES);
 	int r;
 
+	if (was && same_code(&was->from, e))
+		age = was->info.age;
 	scope_jit_removed(j, entry);
 	/* User addresses have 47 bits. */
 	if (e->bytes == 0 || e->base >> 47)
@@ -604,8 +614,10 @@ static int learn(struct scope_jit *j, uint64_t entry,
 	if (j->n >= SCOPE_JIT_MODULES)
 		return -ENOSPC;
 	r = read_module(j, entry, e, &m);
-	if (r == 0)
+	if (r == 0) {
+		m->info.age = age;
 		r = insert(j, m);
+	}
 	if (r == 0)
 		(void)scope_take(m);
 	return r;
@@ -617,6 +629,7 @@ int scope_jit_added(struct scope_jit *j, uint64_t entry)
 	int r = scope_code_entry(j->read, j->arg, entry, &e);
 
 	j->walk++;
+	j->learned = 0;
 	if (r == 0)
 		r = e.is_module ? learn(j, entry, &e) : -EBADMSG;
 	if (r < 0) {
@@ -636,6 +649,7 @@ static int walk(struct scope_jit *j, uint64_t entry)
 	int whole = 0;
 
 	j->walk++;
+	j->learned = 0;
 	for (unsigned i = 0; entry && i < SCOPE_JIT_ENTRIES; i++) {
 		struct module *m = known(j, entry);
 		struct scope_code_entry e;
@@ -791,6 +805,11 @@ int scope_jit_each(const struct scope_jit *j,
 		}
 	}
 	return r;
+}
+
+uint64_t scope_jit_changes(const struct scope_jit *j)
+{
+	return j->changes;
 }
 
 void scope_jit_usage(const struct scope_jit *j, struct scope_jit_usage *ret)

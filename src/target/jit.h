@@ -59,6 +59,7 @@ struct scope_jit_module {
 	uint32_t functions;
 	uint32_t bytes; /* of native code */
 	uint64_t base;
+	uint64_t age; /* of modules of one name, the newest has the highest */
 };
 /* What is known of an entry; NULL: nothing. */
 const struct scope_jit_module *scope_jit_module(const struct scope_jit *j,
@@ -88,6 +89,9 @@ int scope_jit_find(const struct scope_jit *j, uint64_t addr,
 int scope_jit_each(const struct scope_jit *j,
 		   int (*fn)(void *arg, const struct scope_jit_place *p),
 		   void *arg);
+
+/* How often what is known has changed. */
+uint64_t scope_jit_changes(const struct scope_jit *j);
 
 struct scope_jit_usage {
 	size_t modules, functions, lines, bytes; /* bytes: of memory held */

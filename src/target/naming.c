@@ -136,6 +136,11 @@ int scope_naming_sync(struct scope_naming *n)
 	return n->jit ? scope_jit_sync(n->jit) : scope_ranges_sync(n->ranges);
 }
 
+uint64_t scope_naming_changes(const struct scope_naming *n)
+{
+	return n->jit ? scope_jit_changes(n->jit) : 0;
+}
+
 /* -- kinds of code --------------------------------------------------------- */
 
 static bool is_own_module(const struct scope_jit_module *m)
@@ -159,6 +164,7 @@ static struct scope_named of_place(const struct scope_jit_place *p)
 		.file = p->file,
 		.file_len = p->file_len,
 		.line = p->line,
+		.age = p->module->age,
 	};
 
 	if (p->is_fragment || is_own_module(p->module)) {

@@ -41,6 +41,7 @@ struct scope_named {
 	const char *file;    /* NULL: not known; as the compiler was told it */
 	uint32_t file_len;
 	uint32_t line;	     /* 0: not known */
+	uint64_t age; /* JIT: of code of one module, the newest has the highest */
 };
 
 struct scope_naming;
@@ -55,6 +56,9 @@ int scope_naming_sync(struct scope_naming *n);
 
 /* Does the JIT's code keep frame pointers (+JPperf fp, or true)? */
 bool scope_naming_has_frame_pointers(const struct scope_naming *n);
+
+/* Rises when what is known changes: JIT alone. */
+uint64_t scope_naming_changes(const struct scope_naming *n);
 
 /* Where an address is: of an instruction, such as Process.i. */
 int scope_naming_find(struct scope_naming *n, uint64_t addr,

@@ -59,6 +59,12 @@ enum scope_type {
 	X(MFA, "mfa", MFA, "function that the process runs")                   \
 	X(WHERE, "mfa", TEXT, "function that the process is in")               \
 	X(ARGS, "args", TERMS, "arguments of mfa")                             \
+	X(CALLER, "caller", TEXT, "function that the call returns to")         \
+	X(RETURN, "return", TERM, "what the function returned")                \
+	X(OF_CALL, "call_id", UINT, "id of the event of the call that returned") \
+	X(CALLS, "calls", UINT,                                                \
+	  "calls that ended with this one, by tail call or exception")         \
+	X(OLD_CODE, "old_code", BOOL, "the module was loaded anew since")      \
 	X(INITIAL_CALL, "initial_call", MFA,                                   \
 	  "first function, as proc_lib keeps it where it does")                \
 	X(CURRENT, "current", TEXT,                                            \
@@ -93,7 +99,7 @@ enum scope_type {
 	  "from enqueue to receive; from runnable to running")                 \
 	X(RUN_NS, "run_ns", UINT, "how long it ran")                           \
 	X(DURATION_NS, "duration_ns", UINT, "from call to return")             \
-	X(CALL_TYPE, "type", TEXT, "nif, bif, dirty_nif or dirty_bif")         \
+	X(CALL_TYPE, "type", TEXT, "nif, bif, dirty_nif, dirty_bif, call or return")         \
 	X(STATE, "state", TEXT, "why it was left; how it is")                             \
 	X(MAILBOX, "mailbox", UINT, "messages left in the mailbox")            \
 	X(CORR, "corr", CORR, "same on a message's send and receive")          \
@@ -174,6 +180,7 @@ enum scope_type {
 	X(DELIVERED, "delivered", JSON, "events put out, by kind")             \
 	X(LOST, "lost", JSON, "events lost, by kind and stage")                \
 	X(LIMITS, "limits", JSON, "what the source of a kind does not tell")   \
+	X(TRACED, "trace", JSON, "figures of the functions that were traced")  \
 	X(STATS, "stats", JSON, "the collector's own figures")
 
 enum scope_field_key {

@@ -292,6 +292,21 @@ const char *scope_probe_limits(const struct scope_probe *p, enum scope_kind kind
 	return NULL;
 }
 
+struct scope_points *scope_probe_points(struct scope_probe *p)
+{
+	(void)p;
+	return NULL;
+}
+
+void scope_probe_set_source(struct scope_probe *p, enum scope_kind k,
+			    const char *text, const char *limits)
+{
+	(void)p;
+	(void)k;
+	(void)text;
+	(void)limits;
+}
+
 const char *scope_probe_link_kind(const struct scope_probe *p)
 {
 	(void)p;

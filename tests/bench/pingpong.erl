@@ -11,6 +11,7 @@
 %%   servers N      start N gen_servers: ok
 %%   storm MS WORDS send the term to one after another of those, in no order, for
 %%                  as long: done MESSAGES NS
+%%   calls N        call a function N times: done CALLS NS
 %%   infos          what top-like tools ask of each process: done PROCESSES NS
 %%   dbg FILE       trace their sends to a file by dbg's port tracer: ok
 %%   undbg          and no longer: ok
@@ -20,6 +21,7 @@
 -behaviour(gen_server).
 
 -export([main/0, ping/1, pong/1, caller/2, brief/1, idle/0, storm/5]).
+-export([called/2, never/0]).
 -export([init/1, handle_call/3, handle_cast/2]).
 
 %% Between two looks at whether to stop.
@@ -81,6 +83,10 @@ command(["procs", N], _) ->
     New = [spawn(?MODULE, idle, []) || _ <- lists:seq(length(Old) + 1, list_to_integer(N))],
     persistent_term:put(idle, list_to_tuple(New ++ Old)),
     "ok";
+command(["calls", N], _) ->
+    T0 = erlang:monotonic_time(nanosecond),
+    Calls = calls(list_to_integer(N), 0),
+    io_lib:format("done ~b ~b", [Calls, erlang:monotonic_time(nanosecond) - T0]);
 command(["infos"], _) ->
     T0 = erlang:monotonic_time(nanosecond),
     Infos = [process_info(P, [registered_name, initial_call, current_function, status,
@@ -212,3 +218,14 @@ init([]) -> {ok, #{}}.
 handle_call({get, Key, N}, _, S) -> {reply, {ok, [{Key, N}, {price, 9.5}]}, S}.
 
 handle_cast(_, S) -> {noreply, S}.
+
+%% ---- calls that are traced ------------------------------------------------------
+
+calls(0, Done) -> Done;
+calls(N, Done) ->
+    N = called(N, {some, <<"term">>}),
+    calls(N - 1, Done + 1).
+
+called(N, _) -> N.
+
+never() -> ok.

@@ -86,7 +86,8 @@ static unsigned load_one(const char *name, unsigned otp, const struct way *way)
 		bool it = !strcmp(bpf_program__name(p), name);
 
 		(void)bpf_program__set_autoload(p, it);
-		(void)scope_link_prepare(p, scope_link_has_multi());
+		if (bpf_program__type(p) == BPF_PROG_TYPE_KPROBE)
+			(void)scope_link_prepare(p, scope_link_has_multi());
 		if (it)
 			me = p;
 	}

@@ -201,6 +201,15 @@ static int do_waits(struct scope_node *n, const struct scope_msg_waits *m,
 	return 0;
 }
 
+static int do_break(struct scope_node *n, unsigned reg, uint64_t addr,
+		    struct scope_reply *reply)
+{
+	(void)n;
+	check(reg < SCOPE_BREAKS && addr < 1ull << 47);
+	reply->head.v[1] = reg;
+	return addr ? 0 : -ENOSPC;
+}
+
 static void do_close(struct scope_node *n)
 {
 	check(nopen > 0);
@@ -220,6 +229,7 @@ static const struct scope_server_ops ops = {
 	.missed = do_missed,
 	.socket = do_socket,
 	.thread = do_thread,
+	.set_break = do_break,
 	.count = do_count,
 	.hits = do_hits,
 	.sample = do_sample,

@@ -220,6 +220,17 @@ observe() {
 	has '"kind":"node.attach"' || fail "did not attach"
 }
 
+# trace [OPTION…] FUNCTION…: the same, with scope-bpf trace.
+trace() {
+	: >"$out"
+	"${as[@]}" "$scope" trace --json -p "${seen_as:-$node}" "$@" \
+		>"$out" 2>"$err" </dev/null &
+	observer=$!
+	started+=("$observer")
+	wait_until 20 attached_or_ended
+	has '"kind":"node.attach"' || fail "did not attach"
+}
+
 attached_or_ended() {
 	has '"kind":"node.attach"' || has_ended "$observer"
 }
@@ -324,6 +335,7 @@ scenarios() {
 # Whether a scenario is among those that run when none is named.
 is_usual() { # NAME[@OTP]
 	local words=${on_two//[[:space:]]/ }
+	[[ " $on_jit " != *" ${1%@*} "* || $1 != *@23 ]] || return 1
 	[[ " $words " != *" ${1%@*} "* || $1 != *@* || " $two_otps " == *" ${1#*@} "* ]]
 }
 

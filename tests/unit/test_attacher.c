@@ -198,6 +198,17 @@ static int fake_waits(struct scope_node *n, const struct scope_msg_waits *m,
 	return next;
 }
 
+static int fake_break(struct scope_node *n, unsigned reg, uint64_t addr,
+		      struct scope_reply *r)
+{
+	(void)n;
+	done++;
+	assert_true(reg < SCOPE_BREAKS && addr < 1ull << 47);
+	r->head.v[0] = 2;
+	r->head.v[1] = 9;
+	return next;
+}
+
 static void fake_close(struct scope_node *n)
 {
 	assert_true(n->pid > 0);
@@ -217,6 +228,7 @@ static const struct scope_server_ops fake = {
 	.missed = fake_missed,
 	.socket = fake_socket,
 	.thread = fake_thread,
+	.set_break = fake_break,
 	.count = fake_count,
 	.hits = fake_hits,
 	.sample = fake_sample,
@@ -285,6 +297,9 @@ static void requests_have_their_size(void **state)
 				       .n = 1 };
 	struct scope_msg_socket sock = { .head = { .op = SCOPE_OP_SOCKET },
 					 .fd = 3 };
+	struct scope_msg_break brk = { .head = { .op = SCOPE_OP_BREAK },
+				       .reg = SCOPE_BREAKS - 1,
+				       .addr = (1ull << 47) - 1 };
 	static struct scope_msg_load load = {
 		.head = { .op = SCOPE_OP_LOAD },
 		.nrings = 1,
@@ -330,6 +345,16 @@ static void requests_have_their_size(void **state)
 	assert_int_equal(reply.head.v[0], 17);
 	thread.tid = 0;
 	refuses(&thread, sizeof(thread));
+	takes_only(brk, sizeof(brk));
+	assert_int_equal(reply.head.v[0], 2);
+	assert_int_equal(reply.head.v[1], 9);
+	brk.reg = SCOPE_BREAKS;
+	refuses(&brk, sizeof(brk));
+	brk.reg = 0;
+	brk.addr = 1ull << 47;
+	refuses(&brk, sizeof(brk));
+	brk.addr = UINT64_MAX;
+	refuses(&brk, sizeof(brk));
 	takes_only(missed, sizeof(missed));
 	assert_int_equal(reply.head.v[0], 77);
 	takes_only(load, sizeof(load));

@@ -25,7 +25,7 @@ static scope_kindset parsed(const char *list)
 
 /* What a stream says of itself is in every choice. */
 static const scope_kindset own = BIT(NODE_ATTACH) | BIT(NODE_EXIT) | BIT(LOSS) |
-				 BIT(SUMMARY) | BIT(BUDGET);
+				 BIT(SUMMARY) | BIT(BUDGET) | BIT(OVERFLOW);
 
 static void kinds_and_groups(void **state)
 {

@@ -20,17 +20,18 @@
 
 -export([main/1, note/1, own/1, spawned/5, text/1]).
 %% for workloads
--export([poll/1, wait_for/1, wait_for_state/2, recv/2, sends/5]).
+-export([poll/1, wait_for/1, wait_for_state/2, recv/2, sends/5, wait_for_file/1]).
 
 main([Module0, Dir | Args]) ->
     Module = list_to_atom(Module0),
     truth = ets:new(truth, [named_table, public, ordered_set,
                             {write_concurrency, true}]),
     load(filename:dirname(code:where_is_file("live.beam"))),
+    put(dir, Dir),
     State = Module:setup(Args),
     flag(Dir, "ready"),
     poll(fun() -> element(1, prim_file:read_file_info(name(Dir, "go"))) =:= ok end),
-    Root = spawn(fun() -> root(Module, State) end),
+    Root = spawn(fun() -> put(dir, Dir), root(Module, State) end),
     note({own, Root}),
     note({spawn, self(), Root, {erlang, apply, 2}}),
     poll(fun() -> ets:member(truth, finished) end),
@@ -93,6 +94,11 @@ wait_for(Pid) ->
 
 wait_for_state(Pid, State) ->
     poll(fun() -> process_info(Pid, status) =:= {status, State} end).
+
+%% Wait for a file of that name in the workload's folder.
+wait_for_file(Name) ->
+    Path = name(get(dir), Name),
+    poll(fun() -> element(1, prim_file:read_file_info(Path)) =:= ok end).
 
 %% From sent To the message Template for each N in Lo..Hi, in that order, with
 %% N where Template has '$n'.
