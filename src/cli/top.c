@@ -431,8 +431,8 @@ static void draw_help(struct scope_grid *g, int y, int height)
 {
 	static const char *const keys[] = {
 		"q  quit                        p, space  pause",
-		"/  show only processes whose pid, name, call or function has "
-		"this text",
+		("/  show only processes whose pid, name, call or function has "
+		 "this text"),
 		"Enter  inside a process        Escape, q  out of it",
 		"r  the other way round         s  by the next column",
 		"d  by age                      n  by name      f  by function",

@@ -627,12 +627,12 @@ static void it_ends_with_its_socket(void **state)
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-static volatile int spins = 1;
+static int spins = 1;
 
 static void *spin(void *tid)
 {
-	*(pid_t *)tid = gettid();
-	while (spins)
+	__atomic_store_n((pid_t *)tid, gettid(), __ATOMIC_RELEASE);
+	while (__atomic_load_n(&spins, __ATOMIC_RELAXED))
 		;
 	return NULL;
 }
@@ -645,7 +645,7 @@ static void threads_are_seen(void **state)
 	struct scope_thread_look look;
 	struct scope_err err = { 0 };
 	struct scope_opened o;
-	volatile pid_t tid = 0;
+	pid_t tid = 0;
 	pthread_t thread;
 	uint64_t sp;
 
@@ -661,8 +661,8 @@ static void threads_are_seen(void **state)
 	assert_true(scope_reg_is_known(&look.regs, SCOPE_REG_PC));
 	sp = look.regs.r[SCOPE_REG_SP];
 	assert_true(sp < (uintptr_t)&look && sp + 65536 > (uintptr_t)&look);
-	assert_int_equal(pthread_create(&thread, NULL, spin, (void *)&tid), 0);
-	while (!tid)
+	assert_int_equal(pthread_create(&thread, NULL, spin, &tid), 0);
+	while (!__atomic_load_n(&tid, __ATOMIC_ACQUIRE))
 		(void)sched_yield();
 	/* It may have to wait for a CPU, and then is as good as asleep. */
 	do
@@ -676,7 +676,7 @@ static void threads_are_seen(void **state)
 	/* What is on the stack is what was copied. */
 	assert_memory_equal((void *)(uintptr_t)look.regs.r[SCOPE_REG_SP], stack,
 			    64);
-	spins = 0;
+	__atomic_store_n(&spins, 0, __ATOMIC_RELAXED);
 	(void)pthread_join(thread, NULL);
 	/* A thread of another process. */
 	assert_int_equal(scope_attacher_thread(a, o.slot, 1, 0, stack,
