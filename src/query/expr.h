@@ -43,9 +43,10 @@
 
 struct scope_expr;
 
-/* What offsets in time are of; 0: offsets are refused. */
 struct scope_expr_opts {
+	/* What offsets in time are of; 0: offsets are refused. */
 	uint64_t first_ts_ns, last_ts_ns;
+	int64_t os_pid; /* of the node; 0: not known */
 };
 
 int scope_expr_parse(const char *text, const struct scope_expr_opts *opts,

@@ -156,6 +156,8 @@ static struct got of_head(struct scope_expr *e, const struct expr_node *n,
 		kind = scope_kind_info(ev->kind)->name;
 		return kind ? text(kind, strlen(kind)) : (struct got){ 0 };
 	}
+	if (is_field(n, "os_pid") && e->os_pid)
+		return number((uint64_t)e->os_pid);
 	if (is_field(n, "scheduler"))
 		return ev->scheduler ? number(ev->scheduler) :
 				       (struct got){ 0 };
@@ -170,10 +172,36 @@ static struct got of_head(struct scope_expr *e, const struct expr_node *n,
 	return (struct got){ 0 };
 }
 
+/* Whether a term is cut shows when it is printed; it is no field. */
+static struct got of_cut(struct scope_expr *e, struct scope_vm *vm,
+			 const struct scope_event *ev)
+{
+	struct got g = { 0 };
+
+	for (size_t i = 0; i < ev->nfields; i++) {
+		struct scope_buf out =
+			scope_buf_of(e->printed, sizeof(e->printed));
+		enum scope_type type = scope_field_info(ev->fields[i].key)->type;
+		unsigned met;
+
+		if (type != SCOPE_T_TERM && type != SCOPE_T_TERMS)
+			continue;
+		met = scope_term_put(vm, &ev->image, ev->fields[i].term,
+				     SCOPE_SYNTAX_ERLANG, &out);
+		if (!g.is_there)
+			g = number(0);
+		if (out.full || (met & SCOPE_TERM_CUT))
+			g.number = 1;
+	}
+	return g;
+}
+
 /* An event's own fields come first: proc.register has a name of its own. */
 static struct got get(struct scope_expr *e, const struct expr_node *n,
 		      struct scope_vm *vm, const struct scope_event *ev)
 {
+	if (is_field(n, "truncated"))
+		return of_cut(e, vm, ev);
 	for (size_t i = 0; i < ev->nfields; i++)
 		if (is_field(n, scope_field_info(ev->fields[i].key)->key))
 			return of_field(e, n, vm, ev, &ev->fields[i]);
@@ -405,8 +433,8 @@ static void plan_key(const struct scope_expr *e, const struct expr_node *n,
 {
 	static const char *const pids[] = { "pid", "to", "from", "child",
 					    "parent" };
-	static const char *const atoms[] = { "name", "to_name", "from_name",
-					     "peer" };
+	/* Not peer: of a socket it is an address, which is no atom. */
+	static const char *const atoms[] = { "name", "to_name", "from_name" };
 	const struct expr_value *v = &e->values[n->first];
 	bool is_pid = false, is_atom = false;
 

@@ -59,6 +59,7 @@ struct expr_node {
 
 struct scope_expr {
 	char *text; /* owned: quoted values are unquoted in place */
+	int64_t os_pid;
 	struct expr_node nodes[SCOPE_EXPR_NODES];
 	int nnodes, root;
 	struct expr_value values[EXPR_VALUES];

@@ -485,6 +485,7 @@ int scope_expr_parse(const char *text, const struct scope_expr_opts *opts,
 	if (!e || !(e->text = strdup(text)) ||
 	    !(e->match = pcre2_match_data_create(1, NULL)))
 		return scope_fail(err, -ENOMEM, "out of memory");
+	e->os_pid = opts->os_pid;
 	p.at = p.begin = e->text;
 	next(&p);
 	e->root = p.token == TOKEN_END ? -1 : take_or(&p);

@@ -139,7 +139,9 @@ void scope_search_usage(const struct scope_search *s, struct scope_search_usage 
 void scope_search_times(const struct scope_recording *rec,
 		      struct scope_expr_opts *ret)
 {
-	*ret = (struct scope_expr_opts){ 0 };
+	*ret = (struct scope_expr_opts){
+		.os_pid = scope_recording_info(rec)->os_pid,
+	};
 	for (size_t i = 0; i < scope_recording_frames(rec); i++) {
 		const struct scope_block_sum *sum = scope_recording_sum(rec, i);
 

@@ -20,7 +20,8 @@ static struct scope_event send, receive, gc, reg;
 #define SECOND 1000000000ull
 
 static const struct scope_expr_opts opts = { .first_ts_ns = FIRST,
-					     .last_ts_ns = FIRST + 60 * SECOND };
+					     .last_ts_ns = FIRST + 60 * SECOND,
+					     .os_pid = 4242 };
 
 static uint64_t pid(unsigned n)
 {
@@ -130,6 +131,10 @@ static void filters_mean_what_they_say(void **state)
 		{ "kind not in (gc, proc)", 3 },
 		{ "not kind=gc", 11 },
 		{ "id=2", 2 },
+		{ "os_pid=4242", 15 },
+		{ "os_pid!=4242", 0 },
+		{ "truncated=false", 3 },
+		{ "truncated", 0 },
 		{ "id>=2 and id<4", 6 },
 		{ "id in 2..3", 6 },
 		{ "id not in 2..3", 9 },
@@ -257,6 +262,13 @@ static void plans_leave_out_what_can_not_be(void **state)
 			 0);
 	scope_expr_plan(e, &plan);
 	assert_true(plan.kinds == UINT64_MAX && plan.nkeys == 0);
+	scope_expr_free(scope_take(e));
+	/* Of a socket an address, which the blocks' filters do not hold. */
+	assert_int_equal(scope_expr_parse("peer=\"127.0.0.1:80\"", &opts, &e,
+					  &err),
+			 0);
+	scope_expr_plan(e, &plan);
+	assert_int_equal(plan.nkeys, 0);
 }
 
 static void want_of_memory_is_said(void **state)
