@@ -145,6 +145,8 @@ static int find_columns(struct scope_page *p, const uint8_t *payload,
 	uint64_t n, id, bytes, before = 0;
 	int r = get_below(&list, COL_MAX + 1, &n);
 
+	for (unsigned i = 0; i < COL_MAX; i++)
+		p->cols[i].p = payload; /* of those that are not there, too */
 	for (uint64_t i = 0; r == 0 && i < n; i++) {
 		r = get_below(&list, COL_MAX, &id);
 		if (r == 0)
