@@ -63,9 +63,11 @@ int scope_stack_walk(struct scope_stack *s, bool has_frame_pointers,
 	r = add_frame(s, &cap, pc, false, false, 0);
 	for (size_t i = 0; r == 0 && i < s->nwords; i++) {
 		const uint64_t w = s->words[i];
-		int code = SCOPE_TAG(w) == SCOPE_TAG_HEADER && w ?
-				   is_code(arg, w) :
-				   0;
+		/* Erlang's calls return to aligned code; the JIT's calls of its
+		 * own fragments (fragment_call) anywhere. */
+		bool may_be = (SCOPE_TAG(w) == SCOPE_TAG_HEADER && w) ||
+			      (i == 0 && s->in_fragment);
+		int code = may_be ? is_code(arg, w) : 0;
 
 		s->is_whole = code == 2 && i + 1 == s->words_all;
 		last = &s->frames[s->nframes - 1];
@@ -209,10 +211,15 @@ int scope_stack_read(struct scope_target *t, struct scope_naming *n,
 		if (r == 0 && (!s.is_torn || (s.state & STATE_RUNS)))
 			break;
 	}
-	if (r == 0)
-		r = scope_stack_walk(&s, scope_naming_has_frame_pointers(n),
-				     opts->pc ? opts->pc : s.i, opts->frames,
-				     is_code, n);
+	if (r == 0) {
+		uint64_t pc = opts->pc ? opts->pc : s.i;
+		struct scope_named f;
+
+		s.in_fragment = opts->e && scope_naming_find(n, pc, &f) == 0 &&
+				f.kind == SCOPE_NAMED_FRAGMENT;
+		r = scope_stack_walk(&s, scope_naming_has_frame_pointers(n), pc,
+				     opts->frames, is_code, n);
+	}
 	if (r < 0) {
 		scope_stack_done(&s);
 		return r;

@@ -48,6 +48,7 @@ struct scope_stack {
 	size_t nframes;
 	size_t words_all; /* how many the stack has */
 	size_t odd;	  /* words that are neither term nor return address */
+	bool in_fragment; /* frames[0] is: words[0] may be where it was called */
 	bool is_cut;	  /* it has more words or frames than were asked for */
 	bool is_whole;	  /* it ends as stacks do */
 	bool is_torn;	  /* it changed while it was read, again and again */
@@ -77,7 +78,7 @@ void scope_stack_done(struct scope_stack *s);
 bool scope_stack_same(struct scope_target *t, const struct scope_stack *s);
 
 /* The part of the above that looks at nothing but words: frames of those of `s`
- * (at, hend, words, nwords), the first of them at `pc`. is_code tells of a word
+ * (at, hend, words, nwords, in_fragment), the first of them at `pc`. is_code tells of a word
  * whether it is a return address (1), one of what is its own (2), or not (0). */
 int scope_stack_walk(struct scope_stack *s, bool has_frame_pointers,
 		     uint64_t pc, size_t max_frames,

@@ -168,6 +168,35 @@ static void words_that_are_neither_are_counted(void **state)
 	frame_is(0, PC, 0, 3);
 }
 
+static int is_any_code(void *arg, uint64_t w)
+{
+	(void)arg;
+	return w == END ? 2 : w >= CODE && w < CODE + 256;
+}
+
+/* A fragment of the JIT is called from anywhere in a function: that return
+ * address looks like a term. */
+static void a_fragment_has_a_caller(void **state)
+{
+	const uint64_t w[] = { CODE + 0x2d, INT(1), CODE + 0x3d, END };
+
+	(void)state;
+	make(w, 4);
+	s.in_fragment = true;
+	assert_int_equal(scope_stack_walk(&s, false, PC, 0, is_any_code, NULL),
+			 0);
+	frame_is(0, PC, 0, 0);
+	frame_is(1, CODE + 0x2d, 1, 2);
+	assert_int_equal(s.nframes, 3);
+	/* Or the word is none. */
+	make(w + 1, 3);
+	s.in_fragment = true;
+	assert_int_equal(scope_stack_walk(&s, false, PC, 0, is_any_code, NULL),
+			 0);
+	frame_is(0, PC, 0, 2);
+	assert_int_equal(s.nframes, 2);
+}
+
 static void memory_may_be_short(void **state)
 {
 	uint64_t w[60];
@@ -199,6 +228,7 @@ int main(void)
 		T(a_stack_may_be_empty_or_nothing),
 		T(what_is_too_deep_is_cut),
 		T(words_that_are_neither_are_counted),
+		T(a_fragment_has_a_caller),
 		T(memory_may_be_short),
 	};
 
