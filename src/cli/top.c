@@ -491,7 +491,8 @@ void scope_top_draw(struct scope_top *t, struct scope_grid *g)
 {
 	const int body = g->lines - HEAD - 1;
 
-	if (g->lines < HEAD + 2 || g->cols < 20) {
+	/* In a text there may be no row to show, on a screen there is room. */
+	if (body < (t->has_no_mark ? 0 : 1) || g->cols < 20) {
 		scope_grid_put(g, 0, 0, g->cols, 0, "too small", 9);
 		return;
 	}

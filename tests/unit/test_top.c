@@ -366,6 +366,13 @@ static void help_and_filter(void **state)
 		(void)scope_top_key(&top, *s == 'S' ? 's' : (unsigned char)*s,
 				    false);
 	assert_int_equal(top.nrows, 0);
+	/* A text without rows has its head nevertheless. */
+	top.has_no_mark = true;
+	draw(SCOPE_TOP_HEAD_LINES + 2, 80);
+	assert_int_equal(grid.cells[0].c, 's');
+	top.has_no_mark = false;
+	draw(SCOPE_TOP_HEAD_LINES + 2, 80);
+	assert_int_equal(grid.cells[0].c, 't');
 	draw(24, 80);
 	assert_int_equal(grid.cursor_y, 23);
 	assert_int_equal(scope_top_key(&top, 27, false), SCOPE_TOP_DO_DRAW);
