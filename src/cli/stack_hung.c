@@ -259,8 +259,10 @@ static void put_process(struct hung *h, uint64_t pid,
 	(void)scope_stack_show(h->p, &proc, run, out);
 	if (fclose(out) != 0 || !len)
 		return;
-	if (is_json(h))
+	if (is_json(h)) {
 		fputs(",\"process\":", h->out);
+		len -= text[len - 1] == '\n'; /* it is all one line */
+	}
 	(void)fwrite(text, 1, len, h->out);
 }
 

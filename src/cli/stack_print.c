@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "cli/ps.h"
 #include "cli/stack.h"
 #include "export/json.h"
 
@@ -18,10 +19,12 @@ static struct scope_buf scratch(struct scope_stack_printer *p)
 }
 
 /* What is in a buffer as it is, or as a JSON string. Text of a node may hold
- * anything: on a terminal no control character is let through. */
+ * anything: nothing that moves a terminal's cursor is let through. */
 void scope_stack_put(struct scope_stack_printer *p, const struct scope_buf *b,
 		     FILE *out)
 {
+	size_t len;
+
 	if (p->conf->wants_json) {
 		/* Six bytes for one, at most. */
 		static char text[6 * 65536 + 2];
@@ -31,11 +34,9 @@ void scope_stack_put(struct scope_stack_printer *p, const struct scope_buf *b,
 		(void)fwrite(to.p, 1, to.len, out);
 		return;
 	}
-	for (size_t i = 0; i < b->len; i++) {
-		unsigned char c = (unsigned char)b->p[i];
-
-		(void)fputc(c < ' ' || c == 0x7f ? '?' : c, out);
-	}
+	len = b->len;
+	(void)scope_ps_clean(b->p, &len);
+	(void)fwrite(b->p, 1, len, out);
 }
 
 static void put_key(struct scope_stack_printer *p, const char *key,

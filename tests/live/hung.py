@@ -18,13 +18,15 @@ def mfas(row):
 
 
 def main(phase, path):
-    said = json.load(open(path, encoding="utf-8"))
+    text = open(path, encoding="utf-8").read()
+    said = json.loads(text)
     bad = []
 
     def check(ok, text):
         if not ok:
             bad.append(text)
 
+    check(text.count("\n") == 1, "not one line")
     rows = {r["scheduler"]: r for r in said["schedulers"] if r["type"] == "normal"}
     waits = {name(w): w for w in said["waits"]}
     why = {}
