@@ -27,11 +27,11 @@ main([Module0, Dir | Args]) ->
     truth = ets:new(truth, [named_table, public, ordered_set,
                             {write_concurrency, true}]),
     load(filename:dirname(code:where_is_file("live.beam"))),
-    put(dir, Dir),
+    persistent_term:put({?MODULE, dir}, Dir),
     State = Module:setup(Args),
     flag(Dir, "ready"),
     poll(fun() -> element(1, prim_file:read_file_info(name(Dir, "go"))) =:= ok end),
-    Root = spawn(fun() -> put(dir, Dir), root(Module, State) end),
+    Root = spawn(fun() -> root(Module, State) end),
     note({own, Root}),
     note({spawn, self(), Root, {erlang, apply, 2}}),
     poll(fun() -> ets:member(truth, finished) end),
@@ -97,7 +97,7 @@ wait_for_state(Pid, State) ->
 
 %% Wait for a file of that name in the workload's folder.
 wait_for_file(Name) ->
-    Path = name(get(dir), Name),
+    Path = name(persistent_term:get({?MODULE, dir}), Name),
     poll(fun() -> element(1, prim_file:read_file_info(Path)) =:= ok end).
 
 %% From sent To the message Template for each N in Lo..Hi, in that order, with
