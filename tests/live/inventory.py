@@ -62,7 +62,8 @@ def check_memory(node, facts, faults):
     asked = [facts[('memory', r)][0] for r in (1, 2)]
     ours = node['memory']
     lo, hi = sorted(a['ets'] for a in asked)
-    if not lo <= ours['ets'] <= hi:
+    # The truth is kept in a table, too, and grows while it is asked for.
+    if not lo - 4096 <= ours['ets'] <= hi + 4096:
         faults.append(f'memory ets: {lo}..{hi}, not {ours["ets"]}')
     for k in MEMORY:
         if k not in ours:
