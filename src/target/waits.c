@@ -11,6 +11,8 @@
 #define ARITY_MAX 8 /* of such tuples */
 #define CHAIN_MAX 1024
 #define MARKER 0xffffffffu
+/* It is on a scheduler, a dirty one or in a system task (erl_process.h). */
+#define STATE_RUNS (1u << 15 | 1u << 21 | 1u << 29 | 1u << 30)
 
 struct ref {
 	uint32_t n[3];
@@ -163,8 +165,14 @@ static bool is_tag(const struct search *s, uint64_t tag, const struct caller *c)
 static void found(struct search *s, size_t caller, const struct scope_proc *p,
 		  bool is_queued)
 {
+	const uint64_t target = s->callers[caller].target;
 	struct scope_wait *w = &s->waits[caller];
 
+	/* Where a stack was when a process began to run may be anything now:
+	 * what it says against the caller's own word is not believed. */
+	if (!is_queued && (p->state & STATE_RUNS) && target &&
+	    target != p->pid)
+		return;
 	/* Its own From is on a caller's stack, too. */
 	if (w->pid == p->pid || (w->on && !w->is_queued))
 		return;
