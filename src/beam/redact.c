@@ -500,3 +500,15 @@ const struct scope_event *scope_redact_event(struct scope_redact *r,
 	e->redacted = changed;
 	return changed ? e : ev;
 }
+
+int scope_redact_make(const char *const *rules, size_t n,
+		      struct scope_redact **ret_redact, struct scope_err *err)
+{
+	int r = n ? scope_redact_new(ret_redact) : 0;
+
+	if (r < 0)
+		return scope_fail(err, r, "out of memory");
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = scope_redact_add(*ret_redact, rules[i], err);
+	return r;
+}

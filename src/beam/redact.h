@@ -43,6 +43,12 @@ SCOPE_AUTO(scope_redact)
 int scope_redact_add(struct scope_redact *r, const char *rule,
 		     struct scope_err *err);
 
+/* New rules from their texts, as scope_redact_add takes them; none of them:
+ * *ret_redact stays NULL. On failure it may be set, and is the caller's. */
+int scope_redact_make(const char *const *rules, size_t n,
+		      struct scope_redact **ret_redact, struct scope_err *err);
+
+
 /* Borrowed; `ev` itself where nothing is hidden. */
 const struct scope_event *scope_redact_event(struct scope_redact *r,
 					     struct scope_vm *vm,

@@ -351,18 +351,6 @@ static int run_live(struct session *s, struct scope_target *t,
 	return scope_run(t, &run, &s->tee, totals, err);
 }
 
-static int make_redact(const struct scope_live_conf *c,
-		       struct scope_redact **ret_redact, struct scope_err *err)
-{
-	int r = c->nredacts ? scope_redact_new(ret_redact) : 0;
-
-	if (r < 0)
-		return scope_fail(err, r, "out of memory");
-	for (size_t i = 0; r == 0 && i < c->nredacts; i++)
-		r = scope_redact_add(*ret_redact, c->redacts[i], err);
-	return r;
-}
-
 /* What needs rights goes to processes of their own; this one gives them up. */
 static int part(const struct scope_live_conf *c, const struct scope_writer *to,
 		struct scope_attacher **ret,
@@ -424,7 +412,8 @@ int scope_live_watch(const struct scope_live_conf *c,
 	};
 	int r;
 
-	r = make_redact(c, &redact, err);
+	r = scope_redact_make(c->redacts, c->nredacts, &redact,
+				  err);
 	if (r == 0)
 		r = scope_live_writer(c, &to, err);
 	if (r == 0)

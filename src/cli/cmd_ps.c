@@ -536,18 +536,6 @@ static int show(struct look *l, struct scope_err *err)
 			       show_rows(l, keys, nkeys, err);
 }
 
-static int make_redact(const struct conf *c, struct scope_redact **ret_redact,
-		       struct scope_err *err)
-{
-	int r = c->nredacts ? scope_redact_new(ret_redact) : 0;
-
-	if (r < 0)
-		return scope_fail(err, r, "out of memory");
-	for (size_t i = 0; r == 0 && i < c->nredacts; i++)
-		r = scope_redact_add(*ret_redact, c->redacts[i], err);
-	return r;
-}
-
 /* What needs rights goes to a process of its own; this one gives them up. */
 static int part(const struct conf *c, struct scope_attacher **ret,
 		struct scope_err *err)
@@ -567,7 +555,8 @@ static int look(const struct conf *c, struct scope_err *err)
 	scope_auto(scope_target) t = NULL;
 	scope_autofree struct look *l = calloc(1, sizeof(*l));
 	pid_t pid;
-	int r = l ? make_redact(c, &redact, err) : -ENOMEM;
+	int r = l ? scope_redact_make(c->redacts, c->nredacts, &redact,
+				  err) : -ENOMEM;
 
 	if (r == 0)
 		r = part(c, &a, err);

@@ -229,18 +229,6 @@ static int show_all(struct scope_stack_printer *p, struct scope_err *err)
 	return r;
 }
 
-static int make_redact(const struct scope_stack_conf *c,
-		       struct scope_redact **ret_redact, struct scope_err *err)
-{
-	int r = c->nredacts ? scope_redact_new(ret_redact) : 0;
-
-	if (r < 0)
-		return scope_fail(err, r, "out of memory");
-	for (size_t i = 0; r == 0 && i < c->nredacts; i++)
-		r = scope_redact_add(*ret_redact, c->redacts[i], err);
-	return r;
-}
-
 /* What needs rights goes to a process of its own; this one gives them up. */
 static int part(const struct scope_stack_conf *c, struct scope_attacher **ret,
 		struct scope_err *err)
@@ -262,7 +250,8 @@ static int look(const struct scope_stack_conf *c, struct scope_err *err)
 	scope_auto(scope_runner) runner = NULL;
 	scope_autofree struct scope_stack_printer *p = calloc(1, sizeof(*p));
 	pid_t pid;
-	int r = make_redact(c, &redact, err);
+	int r = scope_redact_make(c->redacts, c->nredacts, &redact,
+				  err);
 
 	if (!p)
 		return scope_fail(err, -ENOMEM, "out of memory");

@@ -709,18 +709,6 @@ static int run_screen(struct look *l, struct scope_err *err)
 
 /* -- the command ---------------------------------------------------------------------------- */
 
-static int make_redact(const struct conf *c, struct scope_redact **ret_redact,
-		       struct scope_err *err)
-{
-	int r = c->nredacts ? scope_redact_new(ret_redact) : 0;
-
-	if (r < 0)
-		return scope_fail(err, r, "out of memory");
-	for (size_t i = 0; r == 0 && i < c->nredacts; i++)
-		r = scope_redact_add(*ret_redact, c->redacts[i], err);
-	return r;
-}
-
 /* What needs rights goes to a process of its own; this one gives them up. */
 static int part(const struct conf *c, struct scope_attacher **ret,
 		struct scope_err *err)
@@ -775,7 +763,8 @@ static int watch(struct look *l, struct scope_err *err)
 	scope_auto(scope_naming) naming = NULL;
 	scope_auto(scope_runner) runner = NULL;
 	pid_t pid;
-	int r = make_redact(l->c, &redact, err);
+	int r = scope_redact_make(l->c->redacts, l->c->nredacts, &redact,
+				  err);
 
 	if (r == 0)
 		r = part(l->c, &a, err);
